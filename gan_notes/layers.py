@@ -1,0 +1,135 @@
+"""The GRU of this book: Keras's layer on TensorFlow's fused cells; chapter 06.
+
+Keras's own loop runs about ten small operations a time step. TensorFlow has the whole
+cell as one operation, with its gradient; unrolling time over it makes TimeGAN's joint
+phase several times faster on a CPU (see the benchmarks page).
+"""
+
+import keras
+import tensorflow as tf
+
+MAX_UNROLLED = 64  # steps; beyond it the graph takes longer to trace than it saves
+
+
+@keras.saving.register_keras_serializable("gan_notes")
+class GRU(keras.layers.GRU):
+    """A ``keras.layers.GRU`` with the same weights and outputs, faster on a CPU.
+
+    The fused cells run where they apply: ``reset_after=False`` (the default here, and
+    the cell of the TimeGAN authors), no mask, no dropout, default activations, a
+    fixed length of at most 64 steps, and no GPU. Anything else is Keras's own loop.
+    The fused cells have first derivatives only, so a critic under a gradient penalty
+    takes ``keras.layers.GRU``.
+
+    Parameters
+    ----------
+    units : int
+        Size of the state.
+    reset_after : bool
+        False: the reset gate acts before the recurrent product (Cho et al., 2014).
+        True: Keras runs cuDNN on a GPU.
+    **kwargs
+        As for ``keras.layers.GRU``.
+    """
+
+    supports_jit = False  # XLA does not have the fused cells
+
+    def __init__(self, units: int, *, reset_after: bool = False, **kwargs):
+        super().__init__(units, reset_after=reset_after, **kwargs)
+        self.supports_jit = False
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        """Run the layer over time; Keras calls this with its checked arguments."""
+        cell, length = self.cell, sequences.shape[1]
+        fused = (
+            not cell.reset_after
+            and cell.use_bias
+            and cell.activation is keras.activations.tanh
+            and cell.recurrent_activation is keras.activations.sigmoid
+            and not (cell.dropout or cell.recurrent_dropout)
+            and mask is None
+            and length is not None
+            and length <= MAX_UNROLLED
+            and self.compute_dtype == "float32"
+            and not tf.config.list_physical_devices("GPU")
+        )
+        if not fused:
+            return super().inner_loop(sequences, initial_state, mask, training)
+        state = initial_state[0] if isinstance(initial_state, list) else initial_state
+        steps = tf.unstack(sequences, axis=1)
+        if self.go_backwards:
+            steps = steps[::-1]
+        outputs = _block_gru(
+            tf.stack(steps), state, *_block_weights(cell, sequences.shape[-1])
+        )
+        last = outputs[-1]
+        sequence = tf.transpose(outputs, [1, 0, 2]) if self.return_sequences else last
+        return last, sequence, [last]
+
+
+def _block_weights(cell, inputs: int):
+    """Reorder Keras's gates z|r|h into the operation's r|u (u is z) and c (is h).
+
+    Each weight of the operation stacks the input rows over the recurrent rows.
+    """
+    z, r, h = tf.split(tf.concat([cell.kernel, cell.recurrent_kernel], 0), 3, axis=1)
+    b_z, b_r, b_h = tf.split(tf.convert_to_tensor(cell.bias), 3)
+    return tf.concat([r, z], 1), h, tf.concat([b_r, b_z], 0), b_h
+
+
+@tf.custom_gradient
+def _block_gru(x, state, w_ru, w_c, b_ru, b_c):
+    """Run the fused cell over x (time, n, inputs); return all states (time, n, units).
+
+    The backward pass walks over the fused gradient and forms each weight's gradient
+    in one product over all steps, instead of a small product a step.
+    """
+    forward = []  # per step: x, previous state, r, u, c
+    previous, states = state, []
+    xs = tf.unstack(x)
+    for x_t in xs:
+        r, u, c, h = tf.raw_ops.GRUBlockCell(
+            x=x_t, h_prev=previous, w_ru=w_ru, w_c=w_c, b_ru=b_ru, b_c=b_c
+        )
+        forward.append((x_t, previous, r, u, c))
+        states.append(h)
+        previous = h
+
+    def backward(d_states):
+        d_next = tf.zeros_like(state)
+        d_x, d_ru_bars, d_c_bars = [], [], []
+        for (x_t, h_prev, r, u, c), d_h in zip(
+            reversed(forward), reversed(tf.unstack(d_states)), strict=True
+        ):
+            d_x_t, d_next, d_c_bar, d_ru_bar = tf.raw_ops.GRUBlockCellGrad(
+                x=x_t,
+                h_prev=h_prev,
+                w_ru=w_ru,
+                w_c=w_c,
+                b_ru=b_ru,
+                b_c=b_c,
+                r=r,
+                u=u,
+                c=c,
+                d_h=d_h + d_next,
+            )
+            d_x.append(d_x_t)
+            d_ru_bars.append(d_ru_bar)
+            d_c_bars.append(d_c_bar)
+        d_ru, d_c = tf.concat(d_ru_bars, 0), tf.concat(d_c_bars, 0)
+        steps = forward[::-1]
+        inputs = tf.concat([step[0] for step in steps], 0)
+        before = tf.concat([step[1] for step in steps], 0)
+        reset = before * tf.concat([step[2] for step in steps], 0)
+        d_w_ru = tf.matmul(tf.concat([inputs, before], 1), d_ru, transpose_a=True)
+        d_w_c = tf.matmul(tf.concat([inputs, reset], 1), d_c, transpose_a=True)
+        return (
+            tf.stack(d_x[::-1]),
+            d_next,
+            d_w_ru,
+            d_w_c,
+            tf.reduce_sum(d_ru, 0),
+            tf.reduce_sum(d_c, 0),
+        )
+
+    return tf.stack(states), backward
