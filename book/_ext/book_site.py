@@ -1,0 +1,64 @@
+"""What the site needs beyond Jupyter Book: offline mathematics, benchmark tables."""
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+
+def copy_mathjax(app, error):
+    """Copy MathJax from its wheel, so that a page asks the network for nothing."""
+    if error or app.builder.format != "html":
+        return
+    package = importlib.util.find_spec("mathjax").submodule_search_locations[0]
+    source = Path(package, "static", "mathjax", "es5")
+    target = Path(app.outdir, "_static", "mathjax")
+    target.mkdir(exist_ok=True)
+    shutil.copy(source / "tex-mml-chtml.js", target)
+    fonts = Path("output", "chtml", "fonts", "woff-v2")
+    shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
+
+
+class Benchmark(SphinxDirective):
+    """A JSON file of a benchmark as a table: its names and numbers, none retyped."""
+
+    required_arguments = 1
+
+    def run(self):
+        """Read the file named by the argument, relative to the root of the book."""
+        path = Path(self.env.srcdir, self.arguments[0])
+        self.env.note_dependency(str(path))
+        if not path.exists():
+            raise self.error(f"{self.arguments[0]} is not there: run `make bench`")
+        rows = list(flatten(json.loads(path.read_text())))
+        body = nodes.tbody()
+        for row in rows:
+            body += nodes.row(
+                "",
+                *(nodes.entry("", nodes.paragraph(text=text)) for text in row),
+            )
+        group = nodes.tgroup("", cols=2)
+        group += [nodes.colspec(colwidth=1), nodes.colspec(colwidth=1), body]
+        return [nodes.table("", group, classes=["benchmark"])]
+
+
+def flatten(value, name=""):
+    """Yield (dotted name, text) for each number or word of nested dictionaries."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from flatten(inner, f"{name}.{key}" if name else key)
+    elif isinstance(value, list):
+        yield name, ", ".join(f"{item:g}" if isinstance(item, float) else str(item)
+                              for item in value)  # fmt: skip
+    else:
+        yield name, f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def setup(app):
+    """Register both with Sphinx."""
+    app.add_directive("benchmark", Benchmark)
+    app.connect("build-finished", copy_mathjax)
+    return {"version": "1", "parallel_read_safe": True}

@@ -1,0 +1,180 @@
+"""Execute every notebook, then build the site from the executed copies.
+
+python book/build.py                        the book: _build/html
+python book/build.py --small                the same with small parameters, quickly
+python book/build.py --only 01_intuition    one chapter; missing pages are left out
+
+The sources are copied to <build>/staging and executed there by papermill, two at a
+time. Jupyter Book renders that copy with execution off, so the site shows exactly what
+ran, and a notebook that fails stops the build.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+AT_ONCE = 2  # two notebooks of one or two threads each: 2 cores, under 6 GB
+SMALL = {"steps": 20, "train": True}
+
+
+def main(arguments=None):
+    """Run the steps that the arguments ask for; return the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--build", type=Path, default=ROOT / "_build", help="folder")
+    parser.add_argument("--small", action="store_true", help=f"with {SMALL}")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these chapters")
+    parser.add_argument("--no-execute", action="store_true", help="render as staged")
+    parser.add_argument("--no-site", action="store_true", help="execute only")
+    options = parser.parse_args(arguments)
+    staging = options.build.resolve() / "staging"
+
+    chapters = [page for page in pages() if (ROOT / f"{page}.ipynb").exists()]
+    if options.only:
+        chapters = [page for page in chapters if Path(page).name in options.only]
+    if not chapters:
+        print(f"no chapter of that name in _toc.yml: {options.only}")
+        return 2
+    if not options.no_execute:
+        stage(staging, keep=[] if not options.only else pages())
+        failures = execute_all(staging, chapters, SMALL if options.small else {})
+        if failures:
+            print("\n" + "\n\n".join(failures))
+            return 1
+    if options.no_site:
+        return 0
+    return render(staging, options.build.resolve() / "html", draft=bool(options.only))
+
+
+def pages():
+    """Return every page of _toc.yml in reading order, as `book/name`."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    chapters = [page["file"] for part in toc["parts"] for page in part["chapters"]]
+    return [toc["root"], *chapters]
+
+
+def stage(staging, keep):
+    """Copy the sources; of the earlier copy keep the executed notebooks in `keep`."""
+    kept = {}
+    for page in keep:
+        path = staging / f"{page}.ipynb"
+        if path.exists():
+            kept[path] = path.read_bytes()
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    shutil.copy(ROOT / "_toc.yml", staging)
+    config = (ROOT / "_config.yml").read_text()
+    config = config.replace("execute_notebooks: cache", "execute_notebooks: off")
+    (staging / "_config.yml").write_text(config)
+    ignored = shutil.ignore_patterns("__pycache__", ".*")
+    for folder in ("book", "benchmarks"):
+        if (ROOT / folder).exists():
+            shutil.copytree(ROOT / folder, staging / folder, ignore=ignored)
+    for path, content in kept.items():
+        path.write_bytes(content)
+
+
+def execute_all(staging, chapters, parameters):
+    """Execute the chapters, a line of progress for each; return what failed, told."""
+    # The kernel of the environment that runs this, whatever else is registered.
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    failures = []
+    with ProcessPoolExecutor(AT_ONCE) as pool:
+        running = {
+            pool.submit(execute, staging, page, parameters): Path(page).name
+            for page in chapters
+        }
+        for done, future in enumerate(as_completed(running), start=1):
+            name = running[future]
+            seconds, failure = future.result()
+            state = "failed" if failure else "executed"
+            print(
+                f"[{done}/{len(running)}] {name} {state} in {seconds:.0f} s", flush=True
+            )
+            if failure:
+                failures.append(failure)
+    return failures
+
+
+def execute(staging, page, parameters):
+    """Execute one notebook; return its seconds and, when it failed, a message."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
+    transport = "tcp" if sys.platform == "win32" else "ipc"
+    target = staging / f"{page}.ipynb"
+    started, failure = time.monotonic(), None
+    try:
+        papermill.execute_notebook(
+            ROOT / f"{page}.ipynb",
+            target,
+            parameters,
+            kernel_name="python3",
+            language="python",
+            cwd=target.parent,
+            progress_bar=False,
+            config=Config(KernelManager={"transport": transport}),
+        )
+    except PapermillExecutionError as error:
+        lines = error.source.strip().splitlines() or [""]
+        failure = (
+            f"{target.name}, cell {error.cell_index + 1} "
+            f"({lines[0]!r}, {len(lines)} lines):\n"
+            f"{error.ename}: {error.evalue}\n"
+            f"Kept with its outputs so far: {target}"
+        )
+    except Exception as error:
+        failure = f"{target.name} did not run:\n{type(error).__name__}: {error}"
+    return time.monotonic() - started, failure
+
+
+def render(staging, html, draft):
+    """Build the site strictly in the staging copy and put it in place of the old."""
+    if draft:
+        drop_missing_pages(staging)
+    shutil.rmtree(staging / "_build", ignore_errors=True)
+    run = "from jupyter_book.cli.main import main; main()"
+    options = ["build", ".", "-W", "-n", "--keep-going", "--quiet"]
+    started = time.monotonic()
+    status = subprocess.run(
+        [sys.executable, "-c", run, *options], cwd=staging, stdout=subprocess.DEVNULL
+    ).returncode
+    built = staging / "_build" / "html"
+    print(f"site built in {time.monotonic() - started:.0f} s", flush=True)
+    if status:
+        print("The site has the warnings above: each is an error.")
+        if not draft or not built.exists():
+            return status
+    shutil.rmtree(html, ignore_errors=True)
+    shutil.move(built, html)
+    print(f"Open {html / 'index.html'} in a browser, or run: make serve")
+    return status
+
+
+def drop_missing_pages(staging):
+    """Leave pages that are not written yet out of the staged table of contents."""
+    path = staging / "_toc.yml"
+    toc = yaml.safe_load(path.read_text())
+    for part in toc["parts"]:
+        for page in list(part["chapters"]):
+            if not list(staging.glob(page["file"] + ".*")):
+                print(f"left out, not written yet: {page['file']}")
+                part["chapters"].remove(page)
+    toc["parts"] = [part for part in toc["parts"] if part["chapters"]]
+    if not list(staging.glob(toc["root"] + ".*")):
+        (staging / f"{toc['root']}.md").write_text("# GAN notes\n\nA draft.\n")
+    path.write_text(yaml.safe_dump(toc, sort_keys=False))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
