@@ -1,0 +1,333 @@
+"""Trained judges: classifiers for fidelity, forecasters for utility. Chapter 07.
+
+Every judge takes windows of *changes* (`Windows.changes`: log-returns, or first
+differences where values can be negative), shape (n, length, features), so that
+generators trained on different representations stand on common ground. Real windows
+come in the order of time.
+"""
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from scipy import stats
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import accuracy_score, roc_auc_score
+
+from gan_notes.distances import block_interval, thin
+
+UNITS = 24  # of each LSTM below: the hidden size of the TimeGAN that it judges
+BATCH = 128
+
+
+def window_features(changes: np.ndarray) -> np.ndarray:
+    """Describe each window by what finance looks at; input of the boosting judge.
+
+    Per ticker: mean, standard deviation, mean and largest absolute change, lowest,
+    highest, kurtosis, autocorrelation at lag 1, and of absolute changes at lags 1, 2
+    and 5; then every correlation between two tickers, and the spread over days of the
+    mean absolute change of all tickers.
+
+    Parameters
+    ----------
+    changes : float array (n, length, features)
+
+    Returns
+    -------
+    float array (n, 11 features + pairs of features + 2)
+    """
+    changes = np.asarray(changes, dtype="float64")
+    size = np.abs(changes)
+    centred = changes - changes.mean(axis=1, keepdims=True)
+    variance = (centred**2).mean(axis=1)
+    safe = np.maximum(variance, 1e-12)
+    z = centred / np.sqrt(safe)[:, None]
+    columns = [changes.mean(axis=1), np.sqrt(variance), size.mean(axis=1)]
+    columns += [size.max(axis=1), changes.min(axis=1), changes.max(axis=1)]
+    columns += [(z**4).mean(axis=1), (z[:, 1:] * z[:, :-1]).mean(axis=1)]
+    spread = size - size.mean(axis=1, keepdims=True)
+    scale = np.maximum((spread**2).mean(axis=1), 1e-12)
+    for lag in (1, 2, 5):
+        lag = min(lag, changes.shape[1] - 1)
+        columns.append((spread[:, lag:] * spread[:, :-lag]).mean(axis=1) / scale)
+    first, second = np.triu_indices(changes.shape[2], k=1)
+    columns.append((z[:, :, first] * z[:, :, second]).mean(axis=1))
+    market = size.mean(axis=2)
+    columns.append(np.stack([market.std(axis=1), market.max(axis=1)], axis=1))
+    return np.concatenate(columns, axis=1)
+
+
+def fidelity(
+    train_real: np.ndarray,
+    test_real: np.ndarray,
+    synthetic: np.ndarray,
+    *,
+    judge: str = "lstm",
+    steps: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Ask a classifier which windows are real, in a period that it never saw.
+
+    It learns real windows of the training period against the first half of the
+    synthetic ones, and is tested on held-out real windows against the other half.
+    Classes are balanced in both. A generator that is true to its training period then
+    scores chance, whatever the regime of the held-out period.
+
+    Parameters
+    ----------
+    train_real, test_real : float arrays (n, length, features), in the order of time
+    synthetic : float array (m, length, features), independent draws
+    judge : "lstm" or "boosting"
+        An LSTM that reads the days, or gradient boosting on `window_features`.
+    steps : int
+        Updates of the LSTM.
+    seed : int
+        Of weights and minibatches.
+
+    Returns
+    -------
+    DataFrame with a row per test window: `synthetic` (0 for the real ones, which come
+    first and in the order of time, then as many 1) and `score` (higher: more
+    likely synthetic; above 0 is the verdict "synthetic").
+
+    Notes
+    -----
+    A classifier two-sample test, Lopez-Paz and Oquab (2017).
+    """
+    half = len(synthetic) // 2
+    train_real = thin(train_real, half)
+    taught = synthetic[: len(train_real)]
+    test_real = thin(test_real, len(synthetic) - half)
+    asked = synthetic[half : half + len(test_real)]
+    scale = _scale(train_real)
+    x = np.concatenate([train_real, taught]) / scale
+    y = np.repeat([0, 1], [len(train_real), len(taught)])
+    test = np.concatenate([test_real, asked]) / scale
+    if judge == "lstm":
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        model = _lstm(x, y[:, None], loss, steps=steps, seed=seed)
+        score = model.predict_on_batch(test.astype("float32"))[:, 0]
+    elif judge == "boosting":
+        model = HistGradientBoostingClassifier(max_iter=100, random_state=seed)
+        model.fit(window_features(x), y)
+        score = model.decision_function(window_features(test))
+    else:
+        raise ValueError(f"judge: {judge!r} is not one of 'lstm', 'boosting'.")
+    label = np.repeat([0, 1], [len(test_real), len(asked)])
+    return pd.DataFrame({"synthetic": label, "score": score})
+
+
+def accuracy(verdicts: pd.DataFrame) -> float:
+    """Share of right verdicts of `fidelity`; chance is .5, since classes are equal."""
+    return float(accuracy_score(verdicts["synthetic"], verdicts["score"] > 0))
+
+
+def two_sided_auc(
+    verdicts: pd.DataFrame, *, block: int, seed: int = 0
+) -> tuple[float, float, float]:
+    """Area under the ROC curve, folded at chance, with its interval by time blocks.
+
+    A judge that is wrong more often than chance has seen a difference too (it learnt
+    one that turned round in the held-out period), so .5 + |AUC - .5| is reported.
+
+    Parameters
+    ----------
+    verdicts : DataFrame of `fidelity`
+    block : int
+        Windows in a block, see `block_interval`.
+    seed : int
+        Of the blocks.
+
+    Returns
+    -------
+    value, low, high
+    """
+    score = verdicts["score"].to_numpy()
+    real = score[verdicts["synthetic"] == 0]
+    synthetic = score[verdicts["synthetic"] == 1]
+
+    def area(real, synthetic):
+        label = np.repeat([0, 1], [len(real), len(synthetic)])
+        return roc_auc_score(label, np.concatenate([real, synthetic]))
+
+    low, high = block_interval(area, real, synthetic, block=block, seed=seed)
+    ends = sorted([abs(low - 0.5), abs(high - 0.5)])
+    if low <= 0.5 <= high:
+        ends[0] = 0.0
+    value = abs(area(real, synthetic) - 0.5)
+    return 0.5 + value, 0.5 + ends[0], min(0.5 + ends[1], 1.0)
+
+
+def chance_limit(n_real: int, n_synthetic: int, *, overlap: int = 1) -> float:
+    """Two-sided AUC that chance alone stays below in 19 of 20 samples.
+
+    Parameters
+    ----------
+    n_real, n_synthetic : int
+        Test windows of each class.
+    overlap : int
+        Days that a real window shares with its neighbours: only n_real / overlap
+        windows count as independent, which errs on the side of chance.
+
+    Returns
+    -------
+    .5 + 1.96 sqrt((a + b + 1) / (12 a b)), a and b the independent windows: the
+    variance of the Mann-Whitney statistic under equality.
+
+    Examples
+    --------
+    >>> round(chance_limit(100, 100), 3)
+    0.58
+    """
+    a, b = max(n_real / overlap, 1.0), n_synthetic
+    limit = 0.5 + stats.norm.ppf(0.975) * np.sqrt((a + b + 1) / (12 * a * b))
+    return float(min(limit, 1.0))
+
+
+def forecasting_task(
+    changes: np.ndarray, scale: np.ndarray, *, task: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut windows of changes into what a forecaster sees and what it has to say.
+
+    Parameters
+    ----------
+    changes : float array (n, length, features)
+    scale : float array (features,)
+        Standard deviations of the real training changes: the unit of the errors.
+    task : "levels" or "absolute"
+        Paths that start at 0 on the window's first day, or absolute changes
+        (volatility).
+
+    Returns
+    -------
+    x : float32 array (n, length - 1, features), all days but the last
+    y : float32 array (n, features), the last day
+    """
+    z = np.asarray(changes, dtype="float64") / scale
+    if task == "levels":
+        z = np.concatenate([np.zeros_like(z[:, :1]), z.cumsum(axis=1)], axis=1)
+    elif task == "absolute":
+        z = np.abs(z)
+    else:
+        raise ValueError(f"task: {task!r} is not one of 'levels', 'absolute'.")
+    return z[:, :-1].astype("float32"), z[:, -1].astype("float32")
+
+
+def utility(
+    source: np.ndarray,
+    test_real: np.ndarray,
+    *,
+    scale: np.ndarray,
+    task: str = "absolute",
+    epochs: int = 10,
+    steps: int = 400,
+    seed: int = 0,
+) -> tuple[np.ndarray, list[float]]:
+    """Train a forecaster on one source of windows, test it on held-out real ones.
+
+    With synthetic windows this is train-on-synthetic, test-on-real (TSTR), with real
+    training windows train-on-real, test-on-real (TRTR). Their ratio is the price
+    of having no real data: 1 is none.
+
+    Parameters
+    ----------
+    source, test_real : float arrays (n, length, features)
+        Changes to learn from, and held-out changes in the order of time.
+    scale, task
+        See `forecasting_task`. One scale for every source.
+    epochs : int
+        Points of the error curve.
+    steps : int
+        Updates in all.
+    seed : int
+        Of weights and minibatches.
+
+    Returns
+    -------
+    errors : float array (n_test,), absolute error at the end, mean over features
+    curve : mean absolute error on the held-out windows after each epoch
+
+    Notes
+    -----
+    Esteban, Hyland and Raetsch (2017) name the comparison. The forecaster is an LSTM
+    with an absolute loss, so its best answer is a conditional median.
+    """
+    x, y = forecasting_task(source, scale, task=task)
+    test_x, test_y = forecasting_task(test_real, scale, task=task)
+    curve = []
+
+    def errors(model):
+        return np.abs(model.predict_on_batch(test_x) - test_y).mean(axis=1)
+
+    model = _lstm(
+        x,
+        y,
+        keras.losses.MeanAbsoluteError(),
+        steps=steps,
+        seed=seed,
+        epochs=epochs,
+        after_epoch=lambda model: curve.append(float(errors(model).mean())),
+    )
+    return errors(model), curve
+
+
+def naive_errors(
+    train_real: np.ndarray, test_real: np.ndarray, *, scale: np.ndarray, task: str
+) -> dict[str, np.ndarray]:
+    """Errors of two forecasts that read no pattern: what any model has to beat.
+
+    Returns
+    -------
+    dict of arrays (n_test,): "constant" answers the median of the training period's
+    last days, "no change" the day before.
+    """
+    _, y = forecasting_task(train_real, scale, task=task)
+    test_x, test_y = forecasting_task(test_real, scale, task=task)
+    constant = np.abs(test_y - np.median(y, axis=0)).mean(axis=1)
+    return {
+        "constant": constant,
+        "no change": np.abs(test_y - test_x[:, -1]).mean(axis=1),
+    }
+
+
+def _scale(changes: np.ndarray) -> np.ndarray:
+    scale = np.std(changes, axis=(0, 1), dtype="float64")
+    return np.where(scale > 0, scale, 1.0)
+
+
+def _lstm(x, y, loss, *, steps, seed, epochs=1, after_epoch=None):
+    """Train an LSTM that reads `x` and answers `y` after the last day."""
+    kernel = keras.initializers.GlorotUniform(seed)
+    orthogonal = keras.initializers.Orthogonal(seed=seed)
+    inputs = keras.Input(x.shape[1:])
+    hidden = keras.layers.LSTM(
+        UNITS, kernel_initializer=kernel, recurrent_initializer=orthogonal
+    )(inputs)
+    answer = keras.layers.Dense(y.shape[-1], kernel_initializer=kernel)(hidden)
+    model = keras.Model(inputs, answer)
+    each = max(steps // epochs, 1)
+    at_once = max(size for size in range(1, 51) if each % size == 0)
+    # XLA would spend longer on compiling than these few hundred steps take.
+    model.compile(
+        keras.optimizers.Adam(3e-3),
+        loss,
+        steps_per_execution=at_once,
+        jit_compile=False,
+    )
+    # The rows of every minibatch are drawn here, so that they depend on `seed` alone.
+    rows = np.random.default_rng(seed).integers(len(x), size=(epochs * each, BATCH))
+    x, y = tf.constant(x, tf.float32), tf.constant(y, tf.float32)
+    batches = tf.data.Dataset.from_tensor_slices(rows)
+    batches = batches.map(lambda row: (tf.gather(x, row), tf.gather(y, row)))
+    watch = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: after_epoch(model) if after_epoch else None
+    )
+    model.fit(
+        batches.repeat(),
+        epochs=epochs,
+        steps_per_epoch=each,
+        callbacks=[watch],
+        shuffle=False,
+        verbose=0,
+    )
+    return model

@@ -1,0 +1,181 @@
+"""Promises of the trained judges: what they must accept, and what reject."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from gan_notes import judges
+
+LENGTH, FEATURES = 12, 2
+
+
+def calm_and_storm(n, *, seed):
+    """Windows whose volatility differs from window to window: heavy tails."""
+    random = np.random.default_rng(seed)
+    volatility = np.exp(random.normal(size=(n, 1, 1)))
+    return volatility * random.normal(size=(n, LENGTH, FEATURES))
+
+
+def steady(n, *, seed):
+    """Windows with the overall standard deviation of `calm_and_storm`, Gaussian."""
+    size = np.sqrt(np.exp(2))
+    return size * np.random.default_rng(seed).normal(size=(n, LENGTH, FEATURES))
+
+
+def autoregression(n, weight, *, seed, length=30):
+    """AR(1) paths of changes, stationary, innovations of variance 1."""
+    noise = np.random.default_rng(seed).normal(size=(n, length, 1))
+    path = noise.copy()
+    path[:, 0] /= np.sqrt(1 - weight**2)
+    for day in range(1, length):
+        path[:, day] += weight * path[:, day - 1]
+    return path
+
+
+# Fidelity -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("judge", ["lstm", "boosting"])
+def test_judge_accepts_more_of_the_same(judge):
+    real, test = calm_and_storm(600, seed=1), calm_and_storm(400, seed=2)
+    verdicts = judges.fidelity(
+        real, test, calm_and_storm(1000, seed=3), judge=judge, steps=100
+    )
+    value, _, _ = judges.two_sided_auc(verdicts, block=1)
+    # Twice the half-width that chance allows: one seed in some 10,000 goes beyond.
+    assert value < 0.5 + 2 * (judges.chance_limit(400, 400) - 0.5)
+
+
+@pytest.mark.parametrize("judge", ["lstm", "boosting"])
+def test_judge_rejects_a_gaussian(judge):
+    real, test = calm_and_storm(600, seed=1), calm_and_storm(400, seed=2)
+    verdicts = judges.fidelity(real, test, steady(1000, seed=3), judge=judge, steps=400)
+    value, low, _ = judges.two_sided_auc(verdicts, block=1)
+    assert value > 0.85
+    assert low > judges.chance_limit(400, 400)
+    assert judges.accuracy(verdicts) > 0.75
+
+
+def test_another_regime_is_not_held_against_the_generator():
+    real, test = calm_and_storm(600, seed=1), 3 * calm_and_storm(400, seed=2)
+    honest = calm_and_storm(1000, seed=3)
+    verdicts = judges.fidelity(real, test, honest, judge="boosting")
+    learns_regime = judges.fidelity(test, test, honest, judge="boosting")
+    assert judges.two_sided_auc(verdicts, block=1)[0] < 0.62
+    assert judges.two_sided_auc(learns_regime, block=1)[0] > 0.8
+
+
+def test_classes_are_balanced_and_real_comes_first():
+    real, test = calm_and_storm(90, seed=1), calm_and_storm(50, seed=2)
+    verdicts = judges.fidelity(real, test, steady(120, seed=3), steps=2)
+    assert verdicts["synthetic"].tolist() == [0] * 50 + [1] * 50
+
+
+def test_the_same_seed_gives_the_same_verdicts():
+    arguments = [calm_and_storm(80, seed=s) for s in range(3)]
+    first = judges.fidelity(*arguments, steps=4, seed=5)
+    again = judges.fidelity(*arguments, steps=4, seed=5)
+    pd.testing.assert_frame_equal(first, again)
+
+
+def test_unknown_judge_is_named():
+    few = calm_and_storm(8, seed=0)
+    with pytest.raises(ValueError, match="judge: 'gru' is not one of"):
+        judges.fidelity(few, few, few, judge="gru")
+
+
+def test_auc_of_two_gaussians_is_the_closed_form():
+    random = np.random.default_rng(0)
+    score = np.concatenate([random.normal(0, 1, 4000), random.normal(1, 1, 4000)])
+    verdicts = pd.DataFrame({"synthetic": np.repeat([0, 1], 4000), "score": score})
+    value, low, high = judges.two_sided_auc(verdicts, block=1)
+    truth = stats.norm.cdf(1 / np.sqrt(2))  # P(N(1, 1) > N(0, 1))
+    assert low < truth < high
+    assert value == pytest.approx(truth, abs=0.02)
+    turned = verdicts.assign(score=-score)
+    assert judges.two_sided_auc(turned, block=1)[0] == pytest.approx(value)
+
+
+def test_chance_limit_holds_what_it_says():
+    random = np.random.default_rng(0)
+    label = np.repeat([0, 1], 60)
+    beyond = 0
+    for _ in range(400):
+        verdicts = pd.DataFrame({"synthetic": label, "score": random.normal(size=120)})
+        rank = stats.rankdata(verdicts["score"])[60:].sum()
+        area = (rank - 60 * 61 / 2) / 3600
+        beyond += 0.5 + abs(area - 0.5) > judges.chance_limit(60, 60)
+    assert 6 <= beyond <= 36  # 20 expected; binomial, three standard deviations
+
+
+def test_overlap_widens_what_chance_allows():
+    assert judges.chance_limit(1600, 1600, overlap=24) > judges.chance_limit(1600, 1600)
+    assert judges.chance_limit(1, 1) == 1.0
+
+
+def test_features_are_finite_even_for_constant_windows():
+    features = judges.window_features(np.zeros((3, 8, 4)))
+    assert features.shape == (3, 11 * 4 + 6 + 2)
+    assert np.isfinite(features).all()
+    assert judges.window_features(np.ones((2, 2, 1))).shape == (2, 13)
+
+
+def test_features_show_volatility_clusters():
+    random = np.random.default_rng(0)
+    storm = np.where(np.arange(24) < 12, 0.1, 3.0)[:, None]
+    clustered = storm * random.normal(size=(200, 24, 1))
+    shuffled = random.permuted(clustered, axis=1)
+    lag_1 = 8  # the first of the three autocorrelations of absolute changes
+    assert judges.window_features(clustered)[:, lag_1].mean() > 0.25
+    assert judges.window_features(shuffled)[:, lag_1].mean() < 0.05
+
+
+# Utility --------------------------------------------------------------------------
+
+
+def test_levels_are_paths_and_absolute_values_are_sizes():
+    changes = np.array([[[1.0], [-2.0], [4.0]]])
+    x, y = judges.forecasting_task(changes, np.array([2.0]), task="levels")
+    np.testing.assert_array_equal(x[0, :, 0], [0, 0.5, -0.5])
+    np.testing.assert_array_equal(y, [[1.5]])
+    x, y = judges.forecasting_task(changes, np.array([1.0]), task="absolute")
+    np.testing.assert_array_equal(x[0, :, 0], [1, 2])
+    np.testing.assert_array_equal(y, [[4]])
+
+
+def test_naive_forecasts():
+    train = np.array([[[9.0], [1.0]], [[9.0], [2.0]], [[9.0], [60.0]]])
+    test = np.array([[[5.0], [-3.0]]])
+    naive = judges.naive_errors(train, test, scale=np.ones(1), task="absolute")
+    assert naive["constant"] == pytest.approx(1)  # |3 - median(1, 2, 60)|
+    assert naive["no change"] == pytest.approx(2)  # |3 - 5|
+
+
+def test_forecaster_comes_near_the_best_error():
+    train, test = (autoregression(800, 0.9, seed=s) for s in (1, 2))
+    arguments = {"scale": np.ones(1), "task": "absolute", "steps": 300, "epochs": 3}
+    errors, curve = judges.utility(train, test, **arguments)
+    naive = judges.naive_errors(train, test, scale=np.ones(1), task="absolute")
+    assert errors.shape == (800,)
+    assert len(curve) == 3
+    assert curve[-1] == pytest.approx(errors.mean(), rel=1e-5)
+    assert errors.mean() < naive["constant"].mean()
+    # Knowing yesterday to the bit, |y| of N(.9 y', 1) errs by about sqrt(2 / pi) at
+    # most; the forecaster may lose a tenth of that.
+    assert errors.mean() < 1.1 * np.sqrt(2 / np.pi)
+
+
+def test_a_bad_source_has_a_price():
+    test = autoregression(500, 0.9, seed=2)
+    arguments = {"scale": np.ones(1), "task": "absolute", "steps": 300, "epochs": 1}
+    real, _ = judges.utility(autoregression(800, 0.9, seed=1), test, **arguments)
+    size = 1 / np.sqrt(1 - 0.9**2)
+    white = size * autoregression(800, 0.0, seed=3)
+    poor, _ = judges.utility(white, test, **arguments)
+    assert poor.mean() / real.mean() > 1.3
+
+
+def test_unknown_task_is_named():
+    with pytest.raises(ValueError, match="task: 'returns' is not one of"):
+        judges.forecasting_task(np.zeros((2, 3, 1)), np.ones(1), task="returns")
