@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+from scipy.signal import convolve2d
+
+from gan_notes import data, dcgan
+from gan_notes.gan import GAN
+
+
+@pytest.fixture(scope="module")
+def digits():
+    images, labels = data.load_images("mnist", seed=0)
+    return images[:4000], labels[:4000], images[4000:], labels[4000:]
+
+
+def test_shapes_after_each_layer():
+    shapes = {
+        layer.name: layer.output.shape[1:]
+        for network in (dcgan.build_generator(), dcgan.build_discriminator())
+        for layer in network.layers
+    }
+    assert shapes["relu_7"] == (7, 7, 64)
+    assert shapes["relu_14"] == (14, 14, 32)
+    assert shapes["transpose_28"] == (28, 28, 1)
+    assert shapes["leaky_14"] == (14, 14, 32)
+    assert shapes["leaky_7"] == (7, 7, 64)
+    assert shapes["logit"] == (1,)
+
+
+def test_guidelines_of_the_paper():
+    generator, discriminator = dcgan.build_generator(), dcgan.build_discriminator()
+    kinds = [type(layer).__name__ for layer in generator.layers]
+    assert kinds[-1] == "Conv2DTranspose"  # no batch normalisation at the output
+    assert kinds.count("BatchNormalization") == 2
+    kinds = [type(layer).__name__ for layer in discriminator.layers]
+    assert kinds[:2] == ["Conv2D", "LeakyReLU"]  # none at the input either
+    assert not any("Pooling" in kind for kind in kinds)
+    assert kinds.count("Dense") == 1
+    leaks = [x.negative_slope for x in discriminator.layers if "leaky" in x.name]
+    assert leaks == pytest.approx([0.2, 0.2])
+    assert discriminator.layers[-1].activation.__name__ == "linear"  # a logit
+
+
+def test_images_stay_in_range_and_weights_start_small():
+    generator = dcgan.build_generator(seed=3)
+    z = np.random.default_rng(0).normal(size=(8, 64)).astype("float32") * 100
+    images = generator(z, training=False).numpy()
+    assert images.min() >= -1
+    assert images.max() <= 1
+    kernel = generator.get_layer("project").kernel.numpy()
+    # 200,704 draws: the sample standard deviation is within 1 % of 0.02.
+    assert kernel.std() == pytest.approx(0.02, rel=0.01)
+
+
+def test_same_seed_same_networks_another_seed_others():
+    def weights(seed):
+        networks = (
+            dcgan.build_generator(seed=seed),
+            dcgan.build_discriminator(seed=seed),
+        )
+        return [w for network in networks for w in network.get_weights()]
+
+    one, again, other = weights(1), weights(1), weights(2)
+    assert all(np.array_equal(a, b) for a, b in zip(one, again, strict=True))
+    assert not np.array_equal(one[0], other[0])
+    kernels = [w for w in one if w.ndim == 4]
+    assert not np.array_equal(kernels[0].ravel()[:512], kernels[1].ravel()[:512])
+
+
+def test_shipped_networks_are_small():
+    networks = dcgan.build_generator(), dcgan.build_discriminator()
+    megabytes = sum(network.count_params() for network in networks) * 4 / 1e6
+    assert megabytes < 2
+
+
+@pytest.mark.parametrize(("kernel", "uneven"), [(4, False), (5, True)])
+def test_kernel_divisible_by_stride_paints_evenly(kernel, uneven):
+    points = np.zeros((14, 14))
+    points[::2, ::2] = 1  # a constant image of 7 x 7, spread over stride 2
+    inside = convolve2d(points, np.ones((kernel, kernel)), mode="valid")
+    assert (np.ptp(inside) > 0) == uneven
+
+
+def test_gan_trains_them(digits):
+    images = digits[0][:256]
+    gan = GAN(dcgan.build_generator(width=4), dcgan.build_discriminator(width=4))
+    before = gan.generate(4, seed=1)
+    history = gan.fit(images, steps=20, batch_size=16, verbose=0)
+    after = gan.generate(4, seed=1)
+    assert after.shape == (4, 28, 28, 1)
+    assert np.abs(after - before).max() > 1e-3
+    assert np.isfinite(history.to_numpy()).all()
+
+
+def test_classifier_reads_held_out_digits(digits):
+    train_x, train_y, test_x, test_y = digits
+    classifier = dcgan.train_classifier(train_x, train_y, seed=0)
+    classes = dcgan.classify(classifier, test_x)
+    assert (classes == test_y).mean() > 0.96  # .976 where it was written
+    noise = np.random.default_rng(0).uniform(-1, 1, test_x.shape).astype("float32")
+    shares = dcgan.class_shares(dcgan.classify(classifier, noise))
+    real = dcgan.class_shares(test_y)
+    assert dcgan.total_variation(shares, real) > 0.5  # noise must not pass
+
+
+def test_classifier_depends_on_its_seed_alone(digits):
+    images, labels = digits[0][:256], digits[1][:256]
+
+    def logits(seed):
+        model = dcgan.train_classifier(images, labels, epochs=1, seed=seed)
+        return model(images[:8], training=False).numpy()
+
+    np.random.seed(1)  # noqa: NPY002  the global state must not matter
+    one = logits(5)
+    np.random.seed(2)  # noqa: NPY002
+    again = logits(5)
+    # Float sums run in another order on two threads.
+    np.testing.assert_allclose(one, again, atol=1e-3)
+    assert np.abs(one - logits(6)).max() > 0.1
+
+
+def test_classifier_wants_a_label_for_each_image(digits):
+    with pytest.raises(ValueError, match="3 came for 4 images"):
+        dcgan.train_classifier(digits[0][:4], digits[1][:3])
+
+
+def test_total_variation_of_known_histograms():
+    p = np.array([0.5, 0.5, 0.0])
+    assert dcgan.total_variation(p, p) == 0
+    assert dcgan.total_variation(p, np.array([0.5, 0.0, 0.5])) == 0.5
+    assert dcgan.total_variation(p, np.array([0.0, 0.0, 1.0])) == 1
