@@ -116,6 +116,7 @@ def fit(
     FloatingPointError
         A loss is no longer finite.
     """
+    data = fingerprint(*(np.asarray(a) for a in (x, y) if a is not None))
     x = tf.constant(x)
     y = x if y is None else tf.constant(y)
 
@@ -123,11 +124,7 @@ def fit(
         drawn = key(seed, step)
         return minibatch(x, batch_size, drawn), minibatch(y, batch_size, drawn)
 
-    settings = {
-        "seed": seed,
-        "batch_size": batch_size,
-        "data": fingerprint(x.numpy(), y.numpy()),
-    }
+    settings = {"seed": seed, "batch_size": batch_size, "data": data}
     if not model.built:
         model(x[:1])
     model.optimizer.build(model.trainable_variables)
