@@ -88,7 +88,8 @@ def execute_all(staging, chapters, parameters):
     # The kernel of the environment that runs this, whatever else is registered.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     failures = []
-    with ProcessPoolExecutor(AT_ONCE) as pool:
+    log = staging.parent / "kernels.log"  # TensorFlow's lines, out of the way
+    with ProcessPoolExecutor(AT_ONCE, initializer=quiet, initargs=(log,)) as pool:
         running = {
             pool.submit(execute, staging, page, parameters): Path(page).name
             for page in chapters
@@ -103,6 +104,11 @@ def execute_all(staging, chapters, parameters):
             if failure:
                 failures.append(failure)
     return failures
+
+
+def quiet(log):
+    """Send what this process and its kernels write on stderr to a file."""
+    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), sys.stderr.fileno())
 
 
 def execute(staging, page, parameters):

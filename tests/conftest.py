@@ -1,0 +1,67 @@
+"""What several test files share: the chapters, and what was built from them."""
+
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--build",
+        type=Path,
+        default=ROOT / "_build",
+        help="folder of book/build.py: executed notebooks in staging, the site in html",
+    )
+
+
+def toc():
+    """Return the pages of _toc.yml in reading order, as `book/name`."""
+    tree = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    pages = [page["file"] for part in tree["parts"] for page in part["chapters"]]
+    return [tree["root"], *pages]
+
+
+def chapters():
+    """Return the paths of the notebooks among the pages, in reading order."""
+    paths = [ROOT / f"{page}.ipynb" for page in toc()]
+    return [path for path in paths if path.exists()]
+
+
+def by_chapter(function):
+    """Run a test once for each chapter, named after it, with its path."""
+    paths = chapters()
+    return pytest.mark.parametrize("path", paths, ids=[p.stem for p in paths])(function)
+
+
+def read(path):
+    """Read a notebook as the current format has it."""
+    return nbformat.read(path, as_version=4)
+
+
+def missing(reason):
+    """Skip here, where somebody reads the reason; fail in CI, where nobody does."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def build(request):
+    """Return the folder that book/build.py filled."""
+    folder = request.config.getoption("--build").resolve()
+    if not (folder / "staging" / "book").exists():
+        missing(f"nothing is built in {folder}: run `make book` first")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def html(build):
+    """Return the folder of the built site."""
+    if not (build / "html" / "index.html").exists():
+        missing(f"no site in {build}: run `make book` first")
+    return build / "html"

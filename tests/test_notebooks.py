@@ -1,0 +1,330 @@
+"""Every chapter keeps to the book's frame, as committed and as executed."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+
+import papermill
+import pytest
+from conftest import by_chapter, chapters, read
+from test_repository import address
+
+COMMON = ["seed", "steps", "train", "checkpoint_dir", "output_dir"]
+FINANCE = ["source", "tickers", "start", "end", "sequence_length", "transform"]
+RECURRENT = {"05_toolbox", "06_timegan", "07_judging"}
+ENDINGS = ["Summary", "Exercises", "Questions", "Further reading"]
+SETUP = """import sys
+
+if "google.colab" in sys.modules:
+    %pip install -q "gan-notes @ git+{url}"
+    %pip install -q --no-deps skfolio
+
+from gan_notes import notebooks
+
+notebooks.threads(recurrent={recurrent})"""
+PARAMETER = re.compile(r"(\w+) = (.+?)  # type: (int|float|bool|str)  \S.*")
+BANNED = r"simply|obviously|magic|tricks?|photorealistic|should converge|fakes?"
+# A fence line: its directive, its argument and the option below it.
+MARK = re.compile(
+    r"^`{3}\{(exercise-start|solution-start|solution-end)\} *(.*)"
+    r"(?:\n:(?:label|class): (\S+))?",
+    re.M,
+)
+# What a chapter may print on stderr: progress bars, and TensorFlow as it starts.
+QUIET = re.compile(
+    r"|.*\d+%\|.*|.*\d+it \[.*|\d{4}-\d\d-\d\d .*|[WIE]0000 .*"
+    r"|WARNING: All log messages before absl.*|To enable the following instructions.*"
+)
+
+
+def kinds(notebook):
+    """Return the cells that are prose and those that are code."""
+    cells = notebook.cells
+    return (
+        [cell for cell in cells if cell.cell_type == "markdown"],
+        [cell for cell in cells if cell.cell_type == "code"],
+    )
+
+
+def prose(notebook):
+    """Return the words that a reader reads: no code, mathematics, links or fences."""
+    text = "\n\n".join(cell.source for cell in kinds(notebook)[0])
+    text = re.sub(r"^ *[`:]{3,}.*$|^:\w+:.*$", "", text, flags=re.M)
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(
+        r"\{[\w:]+\}`[^`]*`|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$", "", text, flags=re.S
+    )
+    return re.sub(r"<[^>]+>|https?://\S+", "", text)
+
+
+def sections(notebook):
+    """Return the titles of the level-two headings."""
+    text = "\n".join(cell.source for cell in kinds(notebook)[0])
+    return re.findall(
+        r"^## (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M
+    )
+
+
+def figures(notebook):
+    """Yield (cell, figure metadata) of the cells that show a figure."""
+    for cell in kinds(notebook)[1]:
+        if "figure" in cell.metadata.get("mystnb", {}):
+            yield cell, cell.metadata["mystnb"]
+
+
+def tagged(notebook, tag):
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+
+
+def test_all_eight_chapters_are_there():
+    assert [path.stem[:2] for path in chapters()] == [f"{n:02}" for n in range(1, 9)]
+
+
+# The committed source
+
+
+@by_chapter
+def test_committed_without_outputs_or_private_metadata(path):
+    raw = json.loads(path.read_text())
+    assert (raw["nbformat"], raw["nbformat_minor"]) == (4, 5)
+    assert raw["metadata"]["kernelspec"] == {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    }
+    assert raw["metadata"].get("language_info", {"name": "python"}) == {
+        "name": "python"
+    }
+    assert set(raw["metadata"]) <= {"kernelspec", "language_info"}
+    ids = [cell["id"] for cell in raw["cells"]]
+    assert len(set(ids)) == len(ids)
+    for cell in raw["cells"]:
+        assert set(cell["metadata"]) <= {"tags", "mystnb"}, cell["id"]
+        assert not cell.get("outputs"), cell["id"]
+        assert cell.get("execution_count") is None, cell["id"]
+
+
+@by_chapter
+def test_opens_with_title_goals_and_badge(path):
+    title, badge = (cell.source for cell in read(path).cells[:2])
+    assert title.startswith("# ")
+    assert "ou will be able to" in title
+    assert 3 <= len(re.findall(r"^(?:[-*]|\d\.) ", title, re.M)) <= 5
+    assert re.search(r"minute|second", title)
+    colab = address().replace(
+        "https://github.com", "https://colab.research.google.com/github"
+    )
+    place = f"book/{path.name}"
+    assert badge.startswith(
+        "[![Open in Colab](_static/colab-badge.svg)]"
+        f"({colab}/blob/main/{place}) Rerun it: `papermill {place} out.ipynb -p "
+    )
+    assert "\n" not in badge
+
+
+@by_chapter
+def test_setup_cell_is_the_same_everywhere(path):
+    setup = read(path).cells[2]
+    recurrent = path.stem in RECURRENT
+    assert setup.source == SETUP.format(url=address(), recurrent=recurrent)
+    others = [cell for cell in read(path).cells[3:] if cell.cell_type == "code"]
+    for cell in others:
+        assert not re.search(r"^\s*[%!]", cell.source, re.M), cell.source
+
+
+@by_chapter
+def test_every_parameter_is_documented(path):
+    notebook = read(path)
+    assert tagged(notebook, "parameters") == [notebook.cells[3]]
+    lines = notebook.cells[3].source.splitlines()
+    assert len(lines) <= 13
+    matches = [PARAMETER.fullmatch(line) for line in lines]
+    assert all(matches), [
+        line for line, found in zip(lines, matches, strict=True) if not found
+    ]
+    names = [found.group(1) for found in matches]
+    assert names[:5] == COMMON
+    finance = [name for name in FINANCE if name in names]
+    assert names[5 : 5 + len(finance)] == finance
+    shown = papermill.inspect_notebook(str(path))
+    for found in matches:
+        name, value, kind = found.groups()
+        assert type(ast.literal_eval(value)).__name__ == kind, name
+        assert shown[name]["inferred_type_name"] == kind
+        assert shown[name]["help"]
+
+
+def test_papermill_help_shows_type_and_meaning():
+    command = [sys.executable, "-m", "papermill", "--help-notebook", str(chapters()[0])]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    assert re.search(r"steps: int \(default [\d_]+\)\s+\w", shown), shown
+
+
+@by_chapter
+def test_every_parameter_has_an_effect(path):
+    notebook = read(path)
+    names = [line.split(" =")[0] for line in notebook.cells[3].source.splitlines()]
+    start = notebook.cells[4].source
+    assert (
+        f'chapter = notebooks.begin("{path.stem}", globals(), cpu_minutes='
+        in re.sub(r"\(\s+", "(", re.sub(r"\s+", " ", start))
+    )
+    used = set()
+    for cell in kinds(notebook)[1][2:]:
+        used |= {
+            n.id for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Name)
+        }
+    # `begin` seeds Keras; `finish` writes to output_dir.
+    assert set(names) - used - {"seed", "output_dir"} == set()
+
+
+@by_chapter
+def test_sections_in_order(path):
+    titles = sections(read(path))
+    assert titles[-4:] == ENDINGS
+    assert 3 <= len(titles[:-4]) <= 7
+    last = read(path).cells[-1]
+    assert last.cell_type == "code"
+    assert "chapter.finish(" in last.source
+
+
+@by_chapter
+def test_cells_are_short_and_prose_surrounds_them(path):
+    notebook = read(path)
+    code = kinds(notebook)[1]
+    lengths = sorted(len(cell.source.strip().splitlines()) for cell in code)
+    assert lengths[-1] <= 30, "a code cell of more than 30 lines"
+    assert lengths[len(lengths) // 2] <= 15
+    assert 10 <= len(code) <= 45
+    shape = "".join(cell.cell_type[0] for cell in notebook.cells)
+    assert "ccccc" not in shape[5:], "more than four code cells without prose"
+    assert 1_300 <= len(prose(notebook).split()) <= 5_000
+
+
+@by_chapter
+def test_words_of_the_book(path):
+    notebook = read(path)
+    text = prose(notebook)
+    captions = [str(meta) for _, meta in figures(notebook)]
+    for part in [text, *captions]:
+        found = re.findall(rf"[^.]*\b(?:{BANNED})\b[^.]*", part, re.I)
+        assert found == []
+        assert re.findall(r"[^.]*\w![^\[=].*|[\U0001F300-\U0001FAFF]", part) == []
+
+
+@by_chapter
+def test_exercises_have_solutions_that_execute_and_check(path):
+    exercises, solutions, inside = [], {}, None
+    for cell in read(path).cells:
+        if cell.cell_type == "code" and inside:
+            solutions[inside] += cell.source + "\n"
+        elif cell.cell_type == "markdown":
+            for mark, title, label in MARK.findall(cell.source):
+                if mark == "exercise-start":
+                    exercises.append(label)
+                elif mark == "solution-start":
+                    inside = title
+                    solutions[inside] = ""
+                else:
+                    inside = None
+    assert inside is None
+    assert len(exercises) >= (6 if path.stem.startswith("01") else 3)
+    assert list(solutions) == exercises
+    for name, code in solutions.items():
+        assert name.startswith(f"ex-{path.stem[:2]}-"), name
+        assert re.search(r"\bassert\b|\bprint\(", code), f"{name} checks nothing"
+
+
+@by_chapter
+def test_questions_and_reading(path):
+    text = "\n".join(cell.source for cell in kinds(read(path))[0])
+    questions = text.split("## Questions")[1].split("## Further reading")[0]
+    reading = text.split("## Further reading")[1]
+    items = r"^(?:[-*]|\d+\.) "
+    assert 8 <= len(re.findall(items, questions, re.M)) <= 12
+    assert 3 <= len(re.findall(items, reading, re.M)) <= 6
+
+
+@by_chapter
+def test_figures_have_caption_name_and_alt(path):
+    notebook = read(path)
+    assert list(figures(notebook))
+    for _, meta in figures(notebook):
+        name = meta["figure"]["name"]
+        assert re.fullmatch(rf"fig-{path.stem[:2]}-[\w-]+", name)
+        assert len(meta["figure"]["caption"].split()) >= 6, name
+        assert len(meta["image"]["alt"].split()) >= 5, name
+        assert meta["image"]["alt"] != meta["figure"]["caption"], name
+
+
+def test_figure_and_exercise_names_are_unique():
+    text = "".join(path.read_text() for path in chapters())
+    names = re.findall(
+        r'"name": "(fig-[\w-]+)"|\{exercise-start\}.*?:label: (ex-[\w-]+)', text
+    )
+    assert len(set(names)) == len(names)
+
+
+# The executed copies
+
+
+def executed(build, path):
+    copy = build / "staging" / "book" / path.name
+    assert copy.exists(), f"{copy} was not executed"
+    return read(copy)
+
+
+def outputs(notebook):
+    for cell in kinds(notebook)[1]:
+        for output in cell.outputs:
+            yield cell, output
+
+
+@pytest.mark.executed
+@by_chapter
+def test_executed_from_what_is_committed(build, path):
+    copy = executed(build, path)
+    ran = [cell.source for cell in copy.cells if not tagged_injected(cell)]
+    assert ran == [cell.source for cell in read(path).cells]
+    code = [cell for cell in kinds(copy)[1] if cell.source.strip()]
+    assert all(cell.execution_count for cell in code)
+
+
+def tagged_injected(cell):
+    return "injected-parameters" in cell.metadata.get("tags", [])
+
+
+@pytest.mark.executed
+@by_chapter
+def test_executed_without_errors_or_warnings(build, path):
+    for cell, output in outputs(executed(build, path)):
+        assert output.output_type != "error", cell.source
+        if output.output_type == "stream" and output.name == "stderr":
+            lines = re.split(r"[\r\n]+", output.text)
+            assert [line for line in lines if not QUIET.fullmatch(line)] == [], (
+                cell.source
+            )
+
+
+@pytest.mark.executed
+@by_chapter
+def test_outputs_are_meant_for_a_reader(build, path):
+    copy = executed(build, path)
+    for cell, output in outputs(copy):
+        if output.output_type in {"execute_result", "display_data"}:
+            text = output.data.get("text/plain", "")
+            if set(output.data) == {"text/plain"}:
+                assert not re.search(r"<[\w.]+(?: object)? at 0x|<Axes|\[<", text), (
+                    cell.source
+                )
+            if "image/png" in output.data:
+                assert len(output.data["image/png"]) * 3 / 4 <= 150_000, cell.source
+                meta = cell.metadata.get("mystnb", {})
+                assert "figure" in meta, f"a figure without a caption:\n{cell.source}"
+        elif output.output_type == "stream":
+            assert len(output.text.splitlines()) <= 60 or output.name == "stderr"
+    assert not kinds(copy)[1][-1].outputs, "the last cell shows nothing"
+    for cell, meta in figures(copy):
+        assert len(cell.outputs) >= 1, meta["figure"]["name"]

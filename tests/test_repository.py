@@ -1,0 +1,199 @@
+"""One place for each fact: addresses, versions, the order of the modules."""
+
+import ast
+import re
+import sys
+import tomllib
+
+import pytest
+import yaml
+from conftest import ROOT, chapters, toc
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+# A module imports only what stands before it.
+ORDER = """tables files yahoo data windows losses layers training gan dcgan timegan
+    distances baselines judges plots notebooks pretrained""".split()
+# Imported by name and installed by yfinance, which could not work without them.
+WITH_YFINANCE = {"platformdirs", "curl_cffi", "requests"}
+# The import name of a requirement, where the two differ.
+IMPORT_NAME = {"scikit-learn": "sklearn", "tensorflow-cpu": "tensorflow"}
+
+
+def requirements(*extras):
+    """Return what the package asks for, and its extras, by canonical name."""
+    lines = list(PROJECT["dependencies"])
+    for extra in extras:
+        lines += PROJECT["optional-dependencies"][extra]
+    parsed = [Requirement(line) for line in lines]
+    return {canonicalize_name(each.name): each for each in parsed}
+
+
+def pins(name):
+    """Return the versions that a constraints file names, by canonical name."""
+    lines = (ROOT / name).read_text().splitlines()
+    pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
+    assert all(len(pair) == 2 for pair in pairs), f"{name}: only name==version"
+    found = {canonicalize_name(key): version for key, version in pairs}
+    assert len(found) == len(pairs), f"{name}: a package twice"
+    return found
+
+
+def address():
+    """Return the repository's address, of which _config.yml is the one place."""
+    return yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+
+
+def sources():
+    """Return the text files that may hold a link to the repository."""
+    folders = ("book", "gan_notes", "tests", "benchmarks", ".github")
+    kinds = {".md", ".ipynb", ".py", ".toml", ".yml", ".cff"}
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    paths += [path for path in ROOT.iterdir() if path.is_file()]
+    return [path for path in paths if path.suffix in kinds]
+
+
+def test_every_link_to_the_repository_is_the_configured_one():
+    owner, name = address().rsplit("/", 2)[1:]
+    pattern = re.compile(
+        r"(?:github\.com|colab\.research\.google\.com/github|mybinder\.org/v2/gh)"
+        r"/([\w.-]+)/([\w.-]*\w)"
+    )
+    others = {"astral-sh", "kynan", "pre-commit", "actions"}
+    wrong = [
+        (path.relative_to(ROOT).as_posix(), found.group())
+        for path in sources()
+        for found in pattern.finditer(path.read_text())
+        if found.group(1) not in others
+        and found.groups() not in {(owner, name), (owner, f"{name}.git")}
+        and path.name not in {"references.bib", "test_repository.py"}
+    ]
+    assert wrong == []
+
+
+def test_repository_command_rewrites_every_link(tmp_path, monkeypatch):
+    sys.path.insert(0, str(ROOT / "book"))
+    import repository
+
+    for name in ("_config.yml", "README.md"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    (tmp_path / "book").mkdir()
+    for path in chapters()[:1]:
+        (tmp_path / "book" / path.name).write_text(path.read_text())
+    monkeypatch.setattr(repository, "ROOT", tmp_path)
+    repository.rewrite("https://github.com/somebody/fork/")
+    owner, name = address().rsplit("/", 2)[1:]
+    for path in tmp_path.rglob("*.*"):
+        text = path.read_text()
+        assert f"{owner}/{name}" not in text, path.name
+        assert "somebody/fork" in text, path.name
+    with pytest.raises(SystemExit, match="OWNER/NAME"):
+        repository.rewrite("somebody")
+
+
+def test_conda_environment_has_the_names_and_floors_of_the_package():
+    tree = yaml.safe_load((ROOT / "environment.yml").read_text())
+    lines = [line for line in tree["dependencies"] if isinstance(line, str)]
+    (pip,) = [line["pip"] for line in tree["dependencies"] if isinstance(line, dict)]
+    python = Requirement(next(line for line in lines if line.startswith("python")))
+    assert str(python.specifier) == str(
+        Requirement(f"x{PROJECT['requires-python']}").specifier
+    )
+    conda = [
+        Requirement(line) for line in lines if not line.startswith(("python", "pip"))
+    ]
+    listed = {canonicalize_name(each.name): each for each in conda}
+    wanted = requirements("book", "sample")
+    wanted["tensorflow"] = requirements("tensorflow")["tensorflow"]
+    assert "-e ." in pip
+    from_pip = [Requirement(line) for line in pip if line != "-e ."]
+    listed |= {canonicalize_name(each.name): each for each in from_pip}
+    assert {name: str(each.specifier) for name, each in listed.items()} == {
+        name: str(each.specifier) for name, each in wanted.items()
+    }
+
+
+def test_constraints_pin_every_dependency_within_its_range():
+    pinned = pins("constraints.txt")
+    extras = PROJECT["optional-dependencies"]
+    for name, requirement in requirements(*extras).items():
+        assert pinned.get(name) in requirement.specifier, name
+
+
+def test_constraints_are_one_tensorflow():
+    for name in ("constraints.txt", "constraints-colab.txt"):
+        pinned = pins(name)
+        assert pinned["tensorflow"] == pinned["tensorflow-cpu"]
+
+
+def test_floors_are_what_colab_has():
+    pinned = pins("constraints-colab.txt")
+    for name, requirement in requirements("tensorflow").items():
+        assert pinned[name] in requirement.specifier, name
+
+
+def test_hooks_and_constraints_use_one_ruff():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    (rev,) = [hook["rev"] for hook in hooks if hook["repo"].endswith("ruff-pre-commit")]
+    assert rev == "v" + pins("constraints.txt")["ruff"]
+
+
+def imports(path):
+    """Yield the dotted names that a module imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def modules():
+    return {path.stem: path for path in (ROOT / "gan_notes").glob("[!_]*.py")}
+
+
+def test_every_module_has_a_place_in_the_order():
+    assert set(modules()) == set(ORDER)
+
+
+def test_no_module_imports_a_later_one():
+    for name, path in modules().items():
+        for imported in imports(path):
+            package, _, rest = imported.partition(".")
+            if package == "gan_notes" and rest.split(".")[0] in ORDER:
+                later = ORDER.index(rest.split(".")[0]) >= ORDER.index(name)
+                assert not later, f"{name} imports {imported}, which comes later"
+
+
+def test_what_the_package_imports_is_declared():
+    declared = set(requirements(*PROJECT["optional-dependencies"]))
+    names = {IMPORT_NAME.get(name, name) for name in declared} | WITH_YFINANCE
+    for path in (ROOT / "gan_notes").glob("*.py"):
+        for imported in imports(path):
+            top = imported.split(".")[0]
+            known = top == "gan_notes" or top in sys.stdlib_module_names
+            assert known or top in names, f"{path.name} imports {top}"
+
+
+def test_every_page_is_in_the_table_of_contents():
+    written = {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")}
+    written |= {f"book/{path.stem}" for path in (ROOT / "book").glob("*.ipynb")}
+    assert set(toc()) == written
+
+
+def test_every_module_is_on_the_interface_page():
+    page = (ROOT / "book" / "api.md").read_text()
+    for name in modules():
+        assert f"gan_notes.{name}\n" in page, name
+
+
+def test_readme_fits_two_screens_and_names_every_target():
+    readme = (ROOT / "README.md").read_text()
+    assert len(readme.splitlines()) <= 120
+    for target in re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.M):
+        assert target == "help" or f"make {target}" in readme, target
+
+
+def test_package_stays_thin():
+    lines = sum(len(path.read_text().splitlines()) for path in modules().values())
+    assert lines <= 3_600, "a thin package: about 3,000 lines"
