@@ -1,101 +1,34 @@
-"""Windows of prices: split out of time, scaled, and turned back into prices.
+"""Windows of prices: split in time, scaled, and turned back into prices with dates.
 
-Chapters 05 to 07 explain what each step is for.
+Chapter 05 looks at the windows, 06 trains on them, 07 judges on their changes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from statistics import NormalDist
+import math
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-KINDS = ("levels", "normal_scores", "log_returns")
-KNOTS = 257  # rank table per ticker: keeps every extreme day, and JSON small
-FLOOR = 0.01  # of the lowest training price: where a price below zero is put
+from gan_notes.transforms import Transform
+
+FLOOR = 0.01  # of the lowest training price: the least price that has a logarithm
 
 
-@dataclass(frozen=True)
-class Transform:
-    """A scale fitted on the training period, and the way back to prices."""
-
-    kind: str
-    tickers: list[str]
-    start_prices: np.ndarray
-    tables: list[dict] = field(repr=False)
-    positive: bool = True
-
-    @classmethod
-    def fit(cls, prices: pd.DataFrame, kind: str = "levels") -> Transform:
-        """Fit on training prices (days, tickers) and nothing else."""
-        if kind not in KINDS:
-            raise ValueError(f"transform: {kind!r} is not one of {', '.join(KINDS)}.")
-        values = prices.to_numpy("float64")
-        positive = bool((values > 0).all())
-        if kind != "levels" and not positive:
-            raise ValueError(
-                f"transform: {kind!r} takes logarithms, and the data have values of "
-                "zero or less; use transform='levels'."
-            )
-        columns = values if kind == "levels" else np.diff(np.log(values), axis=0)
-        tables = [_FIT[kind](column) for column in columns.T]
-        return cls(kind, [str(c) for c in prices.columns], values[-1], tables, positive)
-
-    @property
-    def is_return(self) -> bool:
-        """Whether windows hold log-returns, which need one price more."""
-        return self.kind != "levels"
-
-    def apply(self, prices) -> np.ndarray:
-        """Scale price windows (n, L or L + 1, d) to (n, L, d) float32."""
-        values = np.asarray(prices, "float64")
-        if self.is_return:
-            values = np.diff(np.log(values), axis=-2)
-        columns = [
-            _FORWARD[self.kind](values[..., i], table)
-            for i, table in enumerate(self.tables)
-        ]
-        return np.stack(columns, axis=-1).astype("float32")
-
-    def inverse(self, x, start_prices=None) -> np.ndarray:
-        """Turn scaled windows (n, L, d) back into prices (n, L, d)."""
-        values = self.unscale(x)
-        if not self.is_return:
-            return values
-        start = self.start_prices if start_prices is None else start_prices
-        start = np.asarray(start, "float64")[..., None, :]
-        return start * np.exp(np.cumsum(values, axis=-2))
-
-    def unscale(self, x) -> np.ndarray:
-        """Undo the scale only: prices for levels, log-returns otherwise."""
-        values = np.asarray(x, "float64")
-        columns = [
-            _BACKWARD[self.kind](values[..., i], table)
-            for i, table in enumerate(self.tables)
-        ]
-        return np.stack(columns, axis=-1)
-
-    def to_config(self) -> dict:
-        """Give a dictionary that json can write."""
-        return {
-            "kind": self.kind,
-            "tickers": list(self.tickers),
-            "start_prices": self.start_prices.tolist(),
-            "tables": self.tables,
-            "positive": self.positive,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict) -> Transform:
-        """Rebuild a transform from `to_config`."""
-        start = np.asarray(config["start_prices"], "float64")
-        return cls(**{**config, "start_prices": start})
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Windows:
-    """Training and test windows with their dates, prices and transform."""
+    """Training and test windows, where they came from, and the way back.
+
+    Attributes
+    ----------
+    train, test : float32 (n, L, d), in the scale of `transform`
+    train_dates, test_dates : datetime64 (n, L), the day of each row of a window
+    train_prices, test_prices : float64 (n, L, d), or (n, L + 1, d) where windows hold
+        log-returns: the first price then belongs to the day before `train_dates[:, 0]`
+    transform : fitted on the training period alone
+    history : the whole price table (days, d), training, gap and test
+    """
 
     train: np.ndarray
     test: np.ndarray
@@ -104,66 +37,150 @@ class Windows:
     train_prices: np.ndarray
     test_prices: np.ndarray
     transform: Transform
-    history: pd.DataFrame = field(repr=False)
-    sequence_length: int = 24
+    history: pd.DataFrame
 
     @property
     def tickers(self) -> list[str]:
-        """The columns, in order."""
-        return self.transform.tickers
+        """The names of the d columns, in order."""
+        return list(self.transform.tickers)
 
-    def changes(self, x) -> np.ndarray:
-        """Log-returns of windows in the transform's scale, (n, L - 1 or L, d)."""
+    @property
+    def sequence_length(self) -> int:
+        """L, the rows of a window."""
+        return self.train.shape[1]
+
+    @property
+    def positive(self) -> bool:
+        """Whether all values are above zero, so that changes are log-returns."""
+        return bool((self.history.to_numpy() > 0).all())
+
+    def __repr__(self) -> str:
+        """Say what there is in a line for each period."""
+        sides = ((self.train, self.train_dates), (self.test, self.test_dates))
+        return "\n".join(
+            f"{len(x):,} {name} windows of {self.sequence_length} days, "
+            f"{len(self.tickers)} tickers, {self.transform.kind}, "
+            f"{str(dates[0, 0])[:10]} to {str(dates[-1, -1])[:10]}"
+            for name, (x, dates) in zip(("training", "test"), sides, strict=True)
+        )
+
+    def changes(self, x: np.ndarray) -> np.ndarray:
+        """Give the day-to-day changes of windows: the ground every judge stands on.
+
+        Parameters
+        ----------
+        x : (n, L, d) or (L, d), in the scale of `transform`, real or synthetic
+
+        Returns
+        -------
+        float64 log-returns, (n, L, d), or (n, L - 1, d) where windows hold levels.
+        First differences instead where the data have values of zero or less.
+
+        Notes
+        -----
+        A generator of levels may leave the positive numbers, which have logarithms.
+        Such a level counts as `FLOOR` of the lowest training price: a crash that no
+        judge will overlook.
+        """
         values = self.transform.unscale(x)
-        if self.transform.is_return:
+        if self.transform.holds_returns:
             return values
-        if not self.transform.positive:
+        if not self.positive:
             return np.diff(values, axis=-2)
-        floor = FLOOR * np.array([t["low"] for t in self.transform.tables])
+        floor = FLOOR * self.transform.lowest
         return np.diff(np.log(np.maximum(values, floor)), axis=-2)
 
-    def prices(self, x, at=None):
-        """Prices with dates: one frame for (L, d), a list for (n, L, d)."""
+    def prices(self, x: np.ndarray, at=None) -> pd.DataFrame | list[pd.DataFrame]:
+        """Turn windows into prices with dates.
+
+        Parameters
+        ----------
+        x : (n, L, d) or (L, d), in the scale of `transform`
+        at : where a window stands: its L dates (a row of `test_dates`), the date of
+            its first row, or the d prices of the day before it. An (n, L) or (n, d)
+            array places each window by itself. None: after the last day of `history`
+
+        Returns
+        -------
+        A frame (L, d) with a DatetimeIndex "date", or a list of n of them. Levels have
+        their own height and need no price to start from; returns start at the price
+        of the day before.
+
+        Examples
+        --------
+        >>> days = pd.bdate_range("2020-01-01", periods=40, name="date")
+        >>> table = pd.DataFrame({"KO": 50.0 + np.sin(np.arange(40.0))}, index=days)
+        >>> windows = make_windows(table, sequence_length=3, transform="log_returns")
+        >>> real = windows.prices(windows.test[0], at=windows.test_dates[0])
+        >>> bool(np.allclose(real, table.loc[real.index]))
+        True
+        """
         x = np.asarray(x)
         if x.ndim == 3:
-            many = np.ndim(at) == 2
-            return [self.prices(w, at[i] if many else at) for i, w in enumerate(x)]
+            each = at if np.ndim(at) == 2 else [at] * len(x)
+            if len(each) != len(x):
+                raise ValueError(f"at: {len(each)} rows came for {len(x)} windows.")
+            return [self.prices(w, a) for w, a in zip(x, each, strict=True)]
         dates, start = self._place(at, len(x))
-        values = self.transform.inverse(x, start)
+        if self.transform.holds_returns:
+            values = self.transform.inverse(x, self._known(start, dates))
+        else:
+            values = self.transform.inverse(x)
         return pd.DataFrame(values, index=dates, columns=self.tickers)
 
-    def join(self, x, at=None) -> pd.DataFrame:
-        """Chain windows end to end into one long path of prices."""
+    def join(self, x: np.ndarray, at=None) -> pd.DataFrame:
+        """Chain windows end to end into one long path of prices.
+
+        Parameters
+        ----------
+        x : (n, L, d), in the scale of `transform`; windows of levels are joined by
+            their L - 1 changes, since their heights do not meet
+        at : the date of the first row, all dates, or the d prices of the day before.
+            None: after the last day of `history`
+
+        Returns
+        -------
+        Frame (n L, d), or (n (L - 1), d) for levels, with a DatetimeIndex "date". The
+        windows were made one by one, so days on two sides of a seam are independent.
+        """
         changes = self.changes(x).reshape(-1, len(self.tickers))
         dates, start = self._place(at, len(changes))
-        total = np.cumsum(changes, axis=0)
-        log = self.transform.is_return or self.transform.positive
-        values = start * np.exp(total) if log else start + total
+        start, path = self._known(start, dates), np.cumsum(changes, axis=0)
+        values = start * np.exp(path) if self.positive else start + path
         return pd.DataFrame(values, index=dates, columns=self.tickers)
 
-    def _place(self, at, length):
-        """Give dates (length,) and the prices (d,) of the day before them."""
+    def _place(self, at, length: int) -> tuple[pd.DatetimeIndex, np.ndarray | None]:
+        """Find dates (length,), and the prices (d,) of the day before if known."""
         days, table = self.history.index, self.history.to_numpy("float64")
-        dates, start = None, None
-        if at is None:
-            first = len(days)
-        elif isinstance(at, (str, pd.Timestamp, np.datetime64)):
+        first, start, dates = len(days), None, None
+        if at is not None and not np.ndim(at):
             first = int(days.searchsorted(pd.Timestamp(at)))
-        elif np.asarray(at).dtype.kind == "M":
+        elif at is not None and np.asarray(at).dtype.kind == "M":
             dates = pd.DatetimeIndex(np.asarray(at), name="date")
+            if len(dates) != length:
+                raise ValueError(f"at: {len(dates)} dates came for {length} rows.")
             first = int(days.searchsorted(dates[0]))
-        else:
-            first, start = len(days), np.asarray(at, "float64")
+        elif at is not None:
+            start = np.asarray(at, "float64")
+            if start.shape != (len(self.tickers),):
+                raise ValueError(
+                    f"at: shape {start.shape} is neither {length} dates nor one price "
+                    f"for each of {', '.join(self.tickers)}."
+                )
         if dates is None:
             dates = days[first : first + length]
-            if len(dates) < length:
-                more = pd.bdate_range(
-                    days[-1] + pd.offsets.BDay(), periods=length - len(dates)
-                )
-                dates = dates.append(more)
+            dates = dates.append(_days_after(days, length - len(dates)))
+        if start is None and first > 0:
+            start = table[first - 1]
+        return pd.DatetimeIndex(dates.to_numpy(), name="date"), start
+
+    def _known(self, start, dates) -> np.ndarray:
         if start is None:
-            start = table[max(first - 1, 0)]
-        return pd.DatetimeIndex(dates, name="date"), start
+            raise ValueError(
+                f"at: no price is known before {dates[0].date()}, the first day of the "
+                "data; choose a later one, or give the prices to start from."
+            )
+        return start
 
 
 def make_windows(
@@ -173,69 +190,99 @@ def make_windows(
     transform: str = "levels",
     train_fraction: float = 0.8,
 ) -> Windows:
-    """Cut prices into overlapping windows, the training ones before the test ones."""
+    """Cut prices into overlapping windows, the test ones later than the training ones.
+
+    Parameters
+    ----------
+    prices : (days, d), as `load_prices` gives them
+    sequence_length : L, the rows of a window. L log-returns need L + 1 days
+    transform : "levels", "normal_scores" or "log_returns"; see `Transform`
+    train_fraction : of the days, the earliest ones; the scale is fitted on these
+
+    Returns
+    -------
+    Windows with stride 1, in order of time, none left out. Between the last training
+    and the first test day lie as many unused days as a window has: no day is on both
+    sides, and neighbours across the split are not near copies.
+
+    Raises
+    ------
+    ValueError : one sentence with the argument, what came, and what to do.
+
+    Examples
+    --------
+    >>> days = pd.bdate_range("2020-01-01", periods=100, name="date")
+    >>> table = pd.DataFrame({"KO": 50.0 + np.sin(np.arange(100.0))}, index=days)
+    >>> make_windows(table, sequence_length=5)
+    76 training windows of 5 days, 1 tickers, levels, 2020-01-01 to 2020-04-21
+    11 test windows of 5 days, 1 tickers, levels, 2020-04-29 to 2020-05-19
+    """
+    _check_table(prices)
+    if not isinstance(sequence_length, (int, np.integer)) or sequence_length < 2:
+        raise ValueError(
+            f"sequence_length: {sequence_length!r} came; use a whole number from 2 up."
+        )
+    if not 0 < train_fraction < 1:
+        raise ValueError(
+            f"train_fraction: {train_fraction!r} came; use a number between 0 and 1."
+        )
+    Transform.check(prices, transform)  # test days too must have logarithms
     span = sequence_length + (transform != "levels")  # days that a window needs
-    cut = int(train_fraction * len(prices))
+    cut = _training_days(len(prices), train_fraction)
     if cut < span or len(prices) - cut < 2 * span:
-        raise ValueError("too few rows")
+        need = len(prices)
+        while (c := _training_days(need, train_fraction)) < span or need - c < 2 * span:
+            need += 1
+        raise ValueError(
+            f"sequence_length: windows of {sequence_length} need at least {need:,} "
+            f"rows to train, keep a gap and test, but there are {len(prices):,}; use a "
+            "shorter one or a longer period."
+        )
     fitted = Transform.fit(prices.iloc[:cut], transform)
     train_prices, train_dates = _cut(prices.iloc[:cut], span, sequence_length)
     test_prices, test_dates = _cut(prices.iloc[cut + span :], span, sequence_length)
     return Windows(
-        fitted.apply(train_prices),
-        fitted.apply(test_prices),
-        train_dates,
-        test_dates,
-        train_prices,
-        test_prices,
-        fitted,
-        prices,
-        sequence_length,
+        train=fitted.apply(train_prices),
+        test=fitted.apply(test_prices),
+        train_dates=train_dates,
+        test_dates=test_dates,
+        train_prices=train_prices,
+        test_prices=test_prices,
+        transform=fitted,
+        history=prices,
     )
 
 
-def _cut(prices, span, sequence_length):
-    """All windows of `span` days, stride 1, with the dates of the last L days."""
+def _training_days(days: int, fraction: float) -> int:
+    return math.floor(days * fraction + 1e-9)  # 0.29 * 100 is 28.999999999999996
+
+
+def _cut(prices: pd.DataFrame, span: int, sequence_length: int):
+    """All runs of `span` days (n, span, d), and the dates of their last L days."""
     view = np.lib.stride_tricks.sliding_window_view
     values = view(prices.to_numpy("float64"), span, axis=0).transpose(0, 2, 1)
     dates = view(prices.index.to_numpy(), span)[:, span - sequence_length :]
     return np.ascontiguousarray(values), np.ascontiguousarray(dates)
 
 
-def _fit_levels(column):
-    return {"low": float(column.min()), "high": float(column.max())}
+def _check_table(prices: pd.DataFrame) -> None:
+    problem = None
+    if not isinstance(prices, pd.DataFrame) or not prices.shape[1]:
+        problem = f"a {type(prices).__name__} without columns of prices came"
+    elif not isinstance(prices.index, pd.DatetimeIndex):
+        problem = "its index holds no dates"
+    elif not prices.index.is_monotonic_increasing or not prices.index.is_unique:
+        problem = "its dates are not in order, or one comes twice"
+    elif not np.isfinite(prices.to_numpy("float64")).all():
+        ticker = prices.columns[~np.isfinite(prices.to_numpy("float64")).all(axis=0)][0]
+        problem = f"{ticker} has missing or infinite values"
+    if problem:
+        raise ValueError(f"prices: {problem}; pass a frame as load_prices gives it.")
 
 
-def _fit_scores(column):
-    """Table from log-return to normal score, by average ranks at `KNOTS` knots."""
-    values, counts = np.unique(np.round(column, 12), return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2  # ties share their mean rank
-    scores = np.array([NormalDist().inv_cdf(r) for r in (ranks - 0.5) / len(column)])
-    grid = np.linspace(scores[0], scores[-1], KNOTS)
-    keep = np.unique(np.abs(scores[:, None] - grid).argmin(axis=0))
-    return {"values": values[keep].tolist(), "scores": scores[keep].tolist()}
-
-
-def _interpolate(x, xs, ys):
-    xs, ys = np.asarray(xs), np.asarray(ys)
-    y = np.interp(x, xs, ys)
-    y = np.where(x < xs[0], ys[0] + (x - xs[0]) * (ys[1] - ys[0]) / (xs[1] - xs[0]), y)
-    slope = (ys[-1] - ys[-2]) / (xs[-1] - xs[-2])
-    return np.where(x > xs[-1], ys[-1] + (x - xs[-1]) * slope, y)
-
-
-_FIT = {
-    "levels": _fit_levels,
-    "normal_scores": _fit_scores,
-    "log_returns": lambda c: {"mean": float(c.mean()), "std": float(c.std())},
-}
-_FORWARD = {
-    "levels": lambda x, t: (x - t["low"]) / (t["high"] - t["low"]),
-    "normal_scores": lambda x, t: _interpolate(x, t["values"], t["scores"]),
-    "log_returns": lambda x, t: (x - t["mean"]) / t["std"],
-}
-_BACKWARD = {
-    "levels": lambda x, t: t["low"] + x * (t["high"] - t["low"]),
-    "normal_scores": lambda x, t: _interpolate(x, t["scores"], t["values"]),
-    "log_returns": lambda x, t: t["mean"] + x * t["std"],
-}
+def _days_after(days: pd.DatetimeIndex, count: int) -> pd.DatetimeIndex:
+    """Continue the calendar: weekdays for daily prices, else the usual step."""
+    step = pd.Series(days).diff().median()
+    if step == pd.Timedelta(days=1) and days.day_of_week.max() < 5:
+        return pd.bdate_range(days[-1] + pd.offsets.BDay(), periods=count)
+    return pd.DatetimeIndex([days[-1] + step * (i + 1) for i in range(count)])

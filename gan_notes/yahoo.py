@@ -228,7 +228,7 @@ def _new_session():
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the log lines of yfinance and its HTML parser, and warnings, to ourselves."""
+    """Keep warnings and the logs of yfinance and its HTML parser out of notebooks."""
     loggers = [logging.getLogger(name) for name in ("yfinance", "bs4")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,0 +1,216 @@
+"""Three scales for windows of prices, each fitted on the training period only.
+
+Chapter 06 trains on them; `windows` cuts the windows and holds the dates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+
+from gan_notes import tables
+
+KINDS = ("levels", "normal_scores", "log_returns")
+KNOTS = 257  # of a rank table: one each 0.03 normal scores, 60 kB of JSON for six
+TAIL = 1.5  # normal scores from which the line beyond the most extreme day is drawn
+
+
+@dataclass(frozen=True, eq=False)
+class Transform:
+    """A scale fitted on training prices, and the way back.
+
+    Attributes
+    ----------
+    kind : what a window holds, and how it is scaled
+        "levels": the values themselves, any sign, with the training minimum at 0 and
+        the training maximum at 1. Later values may lie outside.
+        "normal_scores": log-returns, mapped per ticker by their rank among the n
+        training returns: the score of rank r is the standard normal quantile of
+        (r - 1/2) / n, ties share their mean rank, values between two ranks are
+        interpolated. Returns beyond the training extremes follow a straight line.
+        "log_returns": log-returns less the training mean, over the training standard
+        deviation.
+    tickers : names of the d columns
+    start_prices : (d,), the last training prices, from which `inverse` starts unless
+        it is told otherwise
+    parameters : a dictionary per ticker
+
+    Examples
+    --------
+    >>> days = pd.bdate_range("2020-01-01", periods=5)
+    >>> prices = pd.DataFrame({"KO": [50.0, 52.0, 51.0, 54.0, 53.0]}, index=days)
+    >>> transform = Transform.fit(prices, "levels")
+    >>> x = transform.apply(prices.to_numpy()[None])
+    >>> x[0, :, 0].tolist()
+    [0.0, 0.5, 0.25, 1.0, 0.75]
+    >>> transform.inverse(x)[0, :, 0].tolist()
+    [50.0, 52.0, 51.0, 54.0, 53.0]
+    """
+
+    kind: str
+    tickers: list[str]
+    start_prices: np.ndarray
+    parameters: list[dict]
+
+    @classmethod
+    def fit(cls, prices: pd.DataFrame, kind: str = "levels") -> Transform:
+        """Fit on the prices of the training period (days, d), and nothing else."""
+        cls.check(prices, kind)
+        values = prices.to_numpy("float64")
+        columns = values if kind == "levels" else np.diff(np.log(values), axis=0)
+        tickers = [str(c) for c in prices.columns]
+        for ticker, column in zip(tickers, columns.T, strict=True):
+            if len(column) < 2 or np.ptp(column) < 1e-12 * np.abs(column).max():
+                raise ValueError(
+                    f"{ticker}: nothing varies in the training period, so there is no "
+                    "scale to fit; leave it out or choose another period."
+                )
+        parameters = [_FIT[kind](column) for column in columns.T]
+        return cls(kind, tickers, values[-1].copy(), parameters)
+
+    @staticmethod
+    def check(prices: pd.DataFrame, kind: str) -> None:
+        """Refuse an unknown kind, and logarithms of values of zero or less."""
+        if kind not in KINDS:
+            raise ValueError(
+                f"transform: {kind!r} is none of {', '.join(KINDS)}. "
+                f"{tables.suggest(str(kind), KINDS)}".strip()
+            )
+        bad = prices.columns[(prices <= 0).any()]
+        if kind != "levels" and len(bad):
+            raise ValueError(
+                f"transform: {kind!r} takes logarithms, but {bad[0]} has values of "
+                "zero or less; use transform='levels'."
+            )
+
+    @property
+    def holds_returns(self) -> bool:
+        """Whether windows hold log-returns, L of which need L + 1 prices."""
+        return self.kind != "levels"
+
+    @property
+    def lowest(self) -> np.ndarray:
+        """The lowest training value per ticker, (d,); levels only."""
+        return np.array([p["low"] for p in self.parameters])
+
+    def apply(self, prices: np.ndarray) -> np.ndarray:
+        """Scale price windows (n, L, d), or (n, L + 1, d) for returns, to (n, L, d).
+
+        Returns float32. A single window without the first axis is welcome.
+        """
+        values = np.asarray(prices, "float64")
+        self._check_columns(values, "prices")
+        if self.holds_returns:
+            values = np.diff(np.log(values), axis=-2)
+        return self._each(_FORWARD[self.kind], values).astype("float32")
+
+    def unscale(self, x: np.ndarray) -> np.ndarray:
+        """Undo the scale alone: values for levels, log-returns otherwise, float64."""
+        values = np.asarray(x, "float64")
+        self._check_columns(values, "x")
+        return self._each(_BACKWARD[self.kind], values)
+
+    def inverse(self, x: np.ndarray, start_prices=None) -> np.ndarray:
+        """Turn scaled windows back into prices.
+
+        Parameters
+        ----------
+        x : (n, L, d) or (L, d)
+        start_prices : (d,), or (n, d) for one start each: the prices of the day before
+            a window of returns. None: `self.start_prices`. Levels need none
+
+        Returns
+        -------
+        float64 prices of the same shape as x, one for each date of a window.
+        """
+        values = self.unscale(x)
+        if not self.holds_returns:
+            return values
+        start = self.start_prices if start_prices is None else start_prices
+        start = np.asarray(start, "float64")
+        self._check_columns(start, "start_prices")
+        return start[..., None, :] * np.exp(np.cumsum(values, axis=-2))
+
+    def to_config(self) -> dict:
+        """Give a dictionary that json can write."""
+        return {
+            "kind": self.kind,
+            "tickers": list(self.tickers),
+            "start_prices": self.start_prices.tolist(),
+            "parameters": [dict(p) for p in self.parameters],
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> Transform:
+        """Rebuild a transform from `to_config`, to the last digit."""
+        start = np.asarray(config["start_prices"], "float64")
+        return cls(
+            config["kind"], list(config["tickers"]), start, list(config["parameters"])
+        )
+
+    def _each(self, function, values: np.ndarray) -> np.ndarray:
+        """Apply to each ticker its own scale."""
+        pairs = enumerate(self.parameters)
+        return np.stack([function(values[..., i], p) for i, p in pairs], axis=-1)
+
+    def _check_columns(self, values: np.ndarray, name: str) -> None:
+        if values.shape[-1:] != (len(self.tickers),):
+            raise ValueError(
+                f"{name}: the last axis of shape {values.shape} must hold "
+                f"{len(self.tickers)} tickers: {', '.join(self.tickers)}."
+            )
+
+
+def _fit_levels(values: np.ndarray) -> dict:
+    return {"low": float(values.min()), "high": float(values.max())}
+
+
+def _fit_standard(returns: np.ndarray) -> dict:
+    return {"mean": float(returns.mean()), "std": float(returns.std())}
+
+
+def _fit_scores(returns: np.ndarray) -> dict:
+    """Table from log-return to normal score, thinned to `KNOTS`."""
+    # A price that stays gives exactly 0 many times; rounding makes near ties tie.
+    values, counts = np.unique(np.round(returns, 12), return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2
+    quantile = NormalDist().inv_cdf
+    scores = np.array([quantile(p) for p in (ranks - 0.5) / len(returns)])
+    grid = np.linspace(scores[0], scores[-1], KNOTS)
+    right = np.clip(np.searchsorted(scores, grid), 1, len(scores) - 1)
+    nearer_left = grid - scores[right - 1] < scores[right] - grid
+    keep = np.unique(np.where(nearer_left, right - 1, right))
+    return {"returns": values[keep].tolist(), "scores": scores[keep].tolist()}
+
+
+def _interpolate(x: np.ndarray, parameters: dict, source: str, target: str):
+    """Follow the table, and beyond its ends the lines that reach them."""
+    xs, ys = np.array(parameters[source]), np.array(parameters[target])
+    scores = np.array(parameters["scores"])
+    y = np.interp(x, xs, ys)
+    low = max(1, np.searchsorted(scores, scores[0] + TAIL, "right") - 1)
+    high = min(len(xs) - 2, np.searchsorted(scores, scores[-1] - TAIL))
+    slope = (ys[low] - ys[0]) / (xs[low] - xs[0])
+    y = np.where(x < xs[0], ys[0] + (x - xs[0]) * slope, y)
+    slope = (ys[-1] - ys[high]) / (xs[-1] - xs[high])
+    return np.where(x > xs[-1], ys[-1] + (x - xs[-1]) * slope, y)
+
+
+_FIT = {
+    "levels": _fit_levels,
+    "normal_scores": _fit_scores,
+    "log_returns": _fit_standard,
+}
+_FORWARD = {
+    "levels": lambda x, p: (x - p["low"]) / (p["high"] - p["low"]),
+    "normal_scores": lambda x, p: _interpolate(x, p, "returns", "scores"),
+    "log_returns": lambda x, p: (x - p["mean"]) / p["std"],
+}
+_BACKWARD = {
+    "levels": lambda x, p: p["low"] + x * (p["high"] - p["low"]),
+    "normal_scores": lambda x, p: _interpolate(x, p, "scores", "returns"),
+    "log_returns": lambda x, p: p["mean"] + x * p["std"],
+}
