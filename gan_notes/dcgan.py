@@ -59,40 +59,25 @@ def build_generator(
     >>> build_generator().output_shape
     (None, 28, 28, 1)
     """
-    draw = _normal_kernels(seed)
-    layers = keras.layers
+    layers, draw = keras.layers, _normal_kernels(seed)
+
+    def grow(channels, **options):
+        return layers.Conv2DTranspose(
+            channels, kernel, STRIDE, "same", kernel_initializer=draw(), **options
+        )
+
+    project = layers.Dense(7 * 7 * 2 * width, use_bias=False, kernel_initializer=draw())
     return keras.Sequential(
         [
             keras.Input((latent_dim,), name="z"),
-            layers.Dense(
-                7 * 7 * 2 * width,
-                use_bias=False,
-                kernel_initializer=draw(),
-                name="project",
-            ),
-            layers.Reshape((7, 7, 2 * width), name="reshape"),
-            layers.BatchNormalization(momentum=MOMENTUM, name="norm_7"),
-            layers.ReLU(name="relu_7"),
-            layers.Conv2DTranspose(
-                width,
-                kernel,
-                strides=STRIDE,
-                padding="same",
-                use_bias=False,
-                kernel_initializer=draw(),
-                name="transpose_14",
-            ),
-            layers.BatchNormalization(momentum=MOMENTUM, name="norm_14"),
-            layers.ReLU(name="relu_14"),
-            layers.Conv2DTranspose(
-                IMAGE_SHAPE[-1],
-                kernel,
-                strides=STRIDE,
-                padding="same",
-                activation="tanh",
-                kernel_initializer=draw(),
-                name="transpose_28",
-            ),
+            project,
+            layers.Reshape((7, 7, 2 * width)),
+            layers.BatchNormalization(momentum=MOMENTUM),
+            layers.ReLU(),
+            grow(width, use_bias=False),
+            layers.BatchNormalization(momentum=MOMENTUM),
+            layers.ReLU(),
+            grow(1, activation="tanh"),
         ],
         name="generator",
     )
@@ -127,33 +112,23 @@ def build_discriminator(
     >>> build_discriminator().output_shape
     (None, 1)
     """
-    draw = _normal_kernels(seed + 1)
-    layers = keras.layers
+    layers, draw = keras.layers, _normal_kernels(seed + 1)
+
+    def shrink(channels, **options):
+        return layers.Conv2D(
+            channels, kernel, STRIDE, "same", kernel_initializer=draw(), **options
+        )
+
     return keras.Sequential(
         [
             keras.Input(IMAGE_SHAPE, name="image"),
-            layers.Conv2D(
-                width,
-                kernel,
-                strides=STRIDE,
-                padding="same",
-                kernel_initializer=draw(),
-                name="conv_14",
-            ),
-            layers.LeakyReLU(LEAK, name="leaky_14"),
-            layers.Conv2D(
-                2 * width,
-                kernel,
-                strides=STRIDE,
-                padding="same",
-                use_bias=False,
-                kernel_initializer=draw(),
-                name="conv_7",
-            ),
-            layers.BatchNormalization(momentum=MOMENTUM, name="norm_7"),
-            layers.LeakyReLU(LEAK, name="leaky_7"),
-            layers.Flatten(name="flatten"),
-            layers.Dense(1, kernel_initializer=draw(), name="logit"),
+            shrink(width),
+            layers.LeakyReLU(LEAK),
+            shrink(2 * width, use_bias=False),
+            layers.BatchNormalization(momentum=MOMENTUM),
+            layers.LeakyReLU(LEAK),
+            layers.Flatten(),
+            layers.Dense(1, kernel_initializer=draw()),
         ],
         name="discriminator",
     )
@@ -193,15 +168,24 @@ def train_classifier(
         raise ValueError(
             f"labels: {len(labels)} came for {len(images)} images; give one an image."
         )
-    draw = _kernels(keras.initializers.HeNormal, seed + 2)
-    layers = keras.layers
+    layers, draw = keras.layers, _kernels(keras.initializers.HeNormal, seed + 2)
+
+    def block(channels):
+        return (
+            layers.Conv2D(
+                channels, 5, STRIDE, "same", use_bias=False, kernel_initializer=draw()
+            ),
+            layers.BatchNormalization(momentum=MOMENTUM),
+            layers.ReLU(),
+        )
+
     classifier = keras.Sequential(
         [
             keras.Input(IMAGE_SHAPE, name="image"),
-            *_classifier_block(16, draw(), "14"),
-            *_classifier_block(32, draw(), "7"),
-            layers.Flatten(name="flatten"),
-            layers.Dense(CLASSES, kernel_initializer=draw(), name="logits"),
+            *block(16),
+            *block(32),
+            layers.Flatten(),
+            layers.Dense(CLASSES, kernel_initializer=draw()),
         ],
         name="classifier",
     )
@@ -269,23 +253,6 @@ def _normal_kernels(seed):
 def _kernels(initializer, seed):
     seeds = iter(np.random.SeedSequence(seed).generate_state(16))
     return lambda: initializer(seed=int(next(seeds)))
-
-
-def _classifier_block(channels, initializer, name):
-    layers = keras.layers
-    return (
-        layers.Conv2D(
-            channels,
-            5,
-            strides=2,
-            padding="same",
-            use_bias=False,
-            kernel_initializer=initializer,
-            name=f"conv_{name}",
-        ),
-        layers.BatchNormalization(momentum=MOMENTUM, name=f"norm_{name}"),
-        layers.ReLU(name=f"relu_{name}"),
-    )
 
 
 def _moved(images, rng):
