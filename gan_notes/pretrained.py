@@ -77,7 +77,7 @@ def load(model: keras.Model, *data: np.ndarray) -> pd.DataFrame:
             f"train=False: the shipped weights {model.name!r} do not fit the network "
             f"of these parameters (they had {about['parameters']}). Set train=True."
         ) from error
-    model.resumed = True
+    model.resumed, model.settings = True, settings
     return history
 
 

@@ -1,0 +1,524 @@
+"""TimeGAN: five recurrent networks, trained in three phases; chapter 06.
+
+Yoon, Jarrett and van der Schaar (2019), "Time-series generative adversarial
+networks". Networks and phases are the paper's; the weights and the threshold below
+stand only in the authors' code, which this module follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from gan_notes import layers, training
+from gan_notes.windows import Transform
+
+PHASES = ("embedding", "supervised", "joint")
+RECONSTRUCTION_WEIGHT = 10.0  # on the root of the embedder's squared error
+SUPERVISED_WEIGHT_E = 0.1  # of the supervised loss in the embedder's joint loss
+SUPERVISED_WEIGHT_G = 100.0  # eta of the paper, on the root of the supervised loss
+MOMENTS_WEIGHT = 100.0  # on the moment loss, in the authors' code only
+DISCRIMINATOR_THRESHOLD = 0.15  # below it the discriminator skips its update
+GENERATOR_UPDATES = 2  # of generator and embedder before one of the discriminator
+
+
+def reconstruction_loss(x: tf.Tensor, restored: tf.Tensor) -> tf.Tensor:
+    """Return the root mean squared error between windows, in their scale."""
+    return tf.sqrt(tf.reduce_mean((x - restored) ** 2))
+
+
+def supervised_loss(h: tf.Tensor, predicted: tf.Tensor) -> tf.Tensor:
+    """Return the mean squared error of the supervisor's one-step-ahead prediction.
+
+    Parameters
+    ----------
+    h, predicted : tensors (n, length, hidden_dim)
+        Latent states, and the supervisor's output on them. Its output at t is
+        compared with the state at t + 1: without the shift it would learn identity.
+    """
+    return tf.reduce_mean((h[:, 1:] - predicted[:, :-1]) ** 2)
+
+
+def moment_loss(x: tf.Tensor, synthetic: tf.Tensor) -> tf.Tensor:
+    """Return how far two batches (n, length, d) differ in mean and deviation.
+
+    Both are taken over the batch, for each day and feature, and averaged.
+    """
+    mean, variance = tf.nn.moments(x, axes=[0])
+    mean_s, variance_s = tf.nn.moments(synthetic, axes=[0])
+    deviations = tf.abs(tf.sqrt(variance_s + 1e-6) - tf.sqrt(variance + 1e-6))
+    return tf.reduce_mean(deviations) + tf.reduce_mean(tf.abs(mean_s - mean))
+
+
+def discriminator_loss(
+    d_real: tf.Tensor, d_synthetic: tf.Tensor, d_generated: tf.Tensor
+) -> tf.Tensor:
+    """Return the cross-entropy of D on three batches of logits (n, length, 1).
+
+    They stand for real latent states, for generated ones after the supervisor, and
+    for generated ones before it.
+    """
+    return (
+        tf.reduce_mean(tf.nn.softplus(-d_real))
+        + tf.reduce_mean(tf.nn.softplus(d_synthetic))
+        + tf.reduce_mean(tf.nn.softplus(d_generated))
+    )
+
+
+def adversarial_loss(d_synthetic: tf.Tensor, d_generated: tf.Tensor) -> tf.Tensor:
+    """Return the generator's non-saturating loss, after and before the supervisor."""
+    return tf.reduce_mean(tf.nn.softplus(-d_synthetic)) + tf.reduce_mean(
+        tf.nn.softplus(-d_generated)
+    )
+
+
+@keras.saving.register_keras_serializable("gan_notes")
+class TimeGAN(keras.Model):
+    """A generator of windows of a multivariate time series.
+
+    Parameters
+    ----------
+    sequence_length, features : int
+        Shape of a window: days and columns.
+    hidden_dim : int
+        Width of the latent space and of every recurrent layer. The authors used 24.
+    num_layers : int
+        Recurrent layers in each network; the supervisor has one fewer.
+    output_activation : str
+        Of the recovery: "sigmoid" for windows in [0, 1] (the authors'), "linear"
+        for windows of any size, such as standardised returns.
+    transform : Transform or its config
+        Where the windows come from, kept so that a loaded model can give prices.
+    reset_after : bool
+        The GRU variant. False is the authors'; True lets a GPU run cuDNN. By default
+        True where there is a GPU. The weights of one do not fit the other.
+    seed : int
+        Fixes every minibatch and all noise.
+    name : str
+        Also names its checkpoint.
+
+    Attributes
+    ----------
+    embedder, recovery, generator, supervisor, discriminator : keras.Sequential
+        X to H, H to X, Z to H, H to the next H, H to logits; all (n, length, ...).
+
+    Raises
+    ------
+    ValueError
+        A size below what the networks need.
+    """
+
+    def __init__(
+        self,
+        sequence_length: int,
+        features: int,
+        *,
+        hidden_dim: int = 24,
+        num_layers: int = 3,
+        output_activation: str = "sigmoid",
+        transform: Transform | dict | None = None,
+        reset_after: bool | None = None,
+        seed: int = 0,
+        name: str = "timegan",
+    ):
+        for label, value, least in (
+            ("sequence_length", sequence_length, 2),
+            ("features", features, 1),
+            ("hidden_dim", hidden_dim, 1),
+            ("num_layers", num_layers, 2),
+        ):
+            if value < least:
+                raise ValueError(f"{label}: {value} is too small; at least {least}.")
+        super().__init__(name=name)
+        if isinstance(transform, dict):
+            transform = Transform.from_config(transform)
+        if reset_after is None:
+            reset_after = bool(tf.config.list_physical_devices("GPU"))
+        self.sequence_length, self.features = sequence_length, features
+        self.hidden_dim, self.num_layers = hidden_dim, num_layers
+        self.output_activation, self.transform = output_activation, transform
+        self.reset_after, self.seed = reset_after, seed
+
+        def network(name, inputs, outputs, activation="sigmoid", depth=num_layers):
+            return keras.Sequential(
+                [keras.Input((sequence_length, inputs))]
+                + [
+                    layers.GRU(
+                        hidden_dim, reset_after=reset_after, return_sequences=True
+                    )
+                    for _ in range(depth)
+                ]
+                + [keras.layers.Dense(outputs, activation=activation)],
+                name=name,
+            )
+
+        self.embedder = network("embedder", features, hidden_dim)
+        self.recovery = network("recovery", hidden_dim, features, output_activation)
+        self.generator = network("generator", features, hidden_dim)
+        self.supervisor = network(
+            "supervisor", hidden_dim, hidden_dim, depth=num_layers - 1
+        )
+        self.discriminator = network("discriminator", hidden_dim, 1, "linear")
+        self.counter = self.add_weight(
+            name="step", shape=(), dtype="int64", trainable=False, initializer="zeros"
+        )
+        self.data = self.settings = None
+        self.phase = self.traced = None
+        self.built = True
+        self.compile()
+
+    def compile(
+        self, learning_rate: float = 1e-3, *, steps_per_execution: int = 10
+    ) -> None:
+        """Give each of the five losses its own Adam, as the authors do.
+
+        Parameters
+        ----------
+        learning_rate : float
+            Of all five.
+        steps_per_execution : int
+            Steps in one call of the compiled graph.
+        """
+        super().compile(
+            optimizer=None, steps_per_execution=steps_per_execution, jit_compile=False
+        )
+        autoencoder = [
+            *self.embedder.trainable_variables,
+            *self.recovery.trainable_variables,
+        ]
+        generator = [
+            *self.generator.trainable_variables,
+            *self.supervisor.trainable_variables,
+        ]
+        self.variables_of = {
+            "embedding": autoencoder,
+            "supervised": self.supervisor.trainable_variables,
+            "generator": generator,
+            "embedder": autoencoder,
+            "discriminator": self.discriminator.trainable_variables,
+        }
+        self.optimizers = {}
+        for loss, variables in self.variables_of.items():
+            self.optimizers[loss] = keras.optimizers.Adam(learning_rate)
+            self.optimizers[loss].build(variables)
+
+    @property
+    def step(self) -> int:
+        """Steps done so far, all phases together."""
+        return int(self.counter)
+
+    def descend(self, loss: str, value: tf.Tensor, tape: tf.GradientTape) -> None:
+        """Update the variables that one of the five losses moves."""
+        weights = self.variables_of[loss]
+        self.optimizers[loss].apply(tape.gradient(value, weights), weights)
+
+    def draw(self, step: tf.Tensor, update: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the minibatch and noise of one update, a function of seed and step.
+
+        Parameters
+        ----------
+        step : integer scalar
+        update : int
+            0, 1, ... for generator and embedder, GENERATOR_UPDATES for D.
+
+        Returns
+        -------
+        x (batch_size, length, features), and z of the same shape, uniform on [0, 1]
+        and independent from day to day.
+        """
+        keys = tf.random.split(training.key(self.seed, step, stream=update), 2)
+        x = training.minibatch(self.data, self.batch_size, keys[0])
+        return x, tf.random.stateless_uniform(tf.shape(x), keys[1])
+
+    def train_step(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Do one step of the phase that ``fit`` is in; return its losses."""
+        self.counter.assign_add(1)
+        return getattr(self, f"{self.phase}_step")(tf.reshape(step, []))
+
+    def embedding_step(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Phase 1: embedder and recovery learn to restore real windows."""
+        x, _ = self.draw(step, 0)
+        with tf.GradientTape() as tape:
+            error = reconstruction_loss(x, self.recovery(self.embedder(x)))
+            loss = RECONSTRUCTION_WEIGHT * error
+        self.descend("embedding", loss, tape)
+        return {"reconstruction": error}
+
+    def supervised_step(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Phase 2: the supervisor alone learns the next latent state."""
+        x, _ = self.draw(step, 0)
+        h = self.embedder(x)
+        with tf.GradientTape() as tape:
+            loss = supervised_loss(h, self.supervisor(h))
+        self.descend("supervised", loss, tape)
+        return {"supervised": tf.sqrt(loss)}
+
+    def joint_step(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Phase 3: twice generator and embedder, then the discriminator if it is weak.
+
+        The embedder's forward pass serves both updates: nothing that the generator's
+        update moves lies in it.
+        """
+        for update in range(GENERATOR_UPDATES):
+            x, z = self.draw(step, update)
+            with tf.GradientTape() as tape:
+                h = self.embedder(x)
+                with tape.stop_recording():
+                    report = self.update_generator(x, h, z)
+                error = reconstruction_loss(x, self.recovery(h))
+                loss = RECONSTRUCTION_WEIGHT * error
+                loss += SUPERVISED_WEIGHT_E * supervised_loss(h, self.supervisor(h))
+            self.descend("embedder", loss, tape)
+
+        x, z = self.draw(step, GENERATOR_UPDATES)
+        h, generated = self.embedder(x), self.generator(z)
+        synthetic = self.supervisor(generated)
+        with tf.GradientTape() as tape:
+            d_loss = discriminator_loss(
+                self.discriminator(h),
+                self.discriminator(synthetic),
+                self.discriminator(generated),
+            )
+        weights = self.variables_of["discriminator"]
+        gradients = tape.gradient(d_loss, weights)
+        tf.cond(
+            d_loss > DISCRIMINATOR_THRESHOLD,
+            lambda: self.optimizers["discriminator"].apply(gradients, weights),
+            lambda: None,
+        )
+        return {**report, "reconstruction": error, "discriminator": d_loss}
+
+    def update_generator(
+        self, x: tf.Tensor, h: tf.Tensor, z: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Update generator and supervisor: fool D, predict, match the moments.
+
+        Gradients reach the generator through D(S(G(z))), the supervisor included.
+        """
+        with tf.GradientTape() as tape:
+            generated = self.generator(z)
+            synthetic = self.supervisor(generated)
+            adversarial = adversarial_loss(
+                self.discriminator(synthetic), self.discriminator(generated)
+            )
+            supervised = tf.sqrt(supervised_loss(h, self.supervisor(h)))
+            moments = moment_loss(x, self.recovery(synthetic))
+            loss = adversarial + SUPERVISED_WEIGHT_G * supervised
+            loss += MOMENTS_WEIGHT * moments
+        self.descend("generator", loss, tape)
+        return {"generator": adversarial, "supervised": supervised, "moments": moments}
+
+    def adapt(self, x: np.ndarray, steps: Sequence[int], batch_size: int = 128) -> None:
+        """Set the real windows (n, length, features) and the size of minibatches.
+
+        Raises
+        ------
+        ValueError
+            Windows of another shape or not finite, values outside [0, 1] before a
+            sigmoid, or other first phases than the training began with.
+        """
+        x = np.asarray(x, dtype="float32")
+        if x.shape[1:] != (self.sequence_length, self.features) or not len(x):
+            raise ValueError(
+                f"x has shape {x.shape}, but this model takes (n, "
+                f"{self.sequence_length}, {self.features}) with n of at least 1."
+            )
+        if not np.isfinite(x).all():
+            raise ValueError("x holds NaN or infinite values; remove them first.")
+        low, high = float(x.min()), float(x.max())
+        if self.output_activation == "sigmoid" and (low < -1e-3 or high > 1 + 1e-3):
+            raise ValueError(
+                f"x runs from {low:.3g} to {high:.3g}, which a sigmoid cannot reach; "
+                f"scale it to [0, 1] or set output_activation='linear'."
+            )
+        settings = {
+            "seed": self.seed,
+            "batch_size": batch_size,
+            "data": training.fingerprint(x),
+            "first_phases": [int(n) for n in steps[:2]],
+        }
+        if settings == self.settings and self.data is not None:
+            return
+        if self.step and self.settings and settings != self.settings:
+            raise ValueError(
+                f"this TimeGAN is trained with {self.settings}, and now {settings} is "
+                f"asked for. To go on, keep the data and the first two phases and give "
+                f"steps=({steps[0]}, {steps[1]}, more); else make a new model."
+            )
+        self.data, self.batch_size, self.settings = tf.constant(x), batch_size, settings
+
+    def fit(
+        self,
+        x: np.ndarray,
+        *,
+        steps: int | Sequence[int],
+        batch_size: int = 128,
+        checkpoint_dir: str | Path = "",
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        verbose: int = 1,
+    ) -> pd.DataFrame:
+        """Train the three phases, from where the model or its checkpoint is.
+
+        Parameters
+        ----------
+        x : float array (n, length, features)
+            Real windows of the training period.
+        steps : int or three ints
+            Steps of each phase. A joint step has two updates of generator and
+            embedder and at most one of the discriminator. The authors used 10,000.
+        batch_size : int
+            Windows in each update.
+        checkpoint_dir : path
+            Where ``<name>.npz`` is kept, to go on from after a stop; empty: nowhere.
+        callbacks : list of keras.callbacks.Callback
+            Passed to Keras's own fit.
+        verbose : int
+            0 hides the progress bars.
+
+        Returns
+        -------
+        DataFrame indexed by step over all phases: phase, reconstruction (root mean
+        squared error), supervised (likewise), generator, moments, discriminator;
+        NaN where a phase has no such loss.
+
+        Raises
+        ------
+        ValueError
+            Windows that do not fit, or a checkpoint of another training.
+        FloatingPointError
+            A loss is no longer finite.
+        """
+        steps = (steps,) * 3 if isinstance(steps, int) else tuple(steps)
+        if len(steps) != 3 or min(steps) < 1:
+            raise ValueError(f"steps: {steps} is not one or three numbers above 0.")
+        self.adapt(x, steps, batch_size)
+        ends = np.cumsum(steps)
+        for self.phase, end in zip(PHASES, ends, strict=True):
+            if self.traced != (self.phase, self.settings):  # a phase is its own graph
+                self.train_function = None
+                self.traced = (self.phase, self.settings)
+            training.run(
+                self,
+                lambda start, stop: tf.data.Dataset.range(start, stop).batch(1),
+                counter=self.counter,
+                optimizers=list(self.optimizers.values()),
+                steps=int(end),
+                settings=self.settings,
+                checkpoint_dir=checkpoint_dir,
+                callbacks=callbacks,
+                verbose=verbose,
+                label=f"{self.name}, {self.phase} phase",
+            )
+        return self.history_by_phase()
+
+    def history_by_phase(self) -> pd.DataFrame:
+        """Return the loss history so far, with the phase of each row."""
+        columns = (
+            "reconstruction",
+            "supervised",
+            "generator",
+            "moments",
+            "discriminator",
+        )
+        history = self.loss_history.reindex(columns=columns)
+        ends = np.cumsum(self.settings["first_phases"])
+        phases = np.array(PHASES)[np.searchsorted(ends, history.index)]
+        history.insert(0, "phase", phases)
+        return history
+
+    def call(self, z: tf.Tensor) -> tf.Tensor:
+        """Map noise (n, length, features) to windows of that shape."""
+        return self.recovery(self.supervisor(self.generator(z)))
+
+    def generate(self, n: int, *, seed: int = 0) -> np.ndarray:
+        """Draw synthetic windows.
+
+        Parameters
+        ----------
+        n : int
+            How many, at least 1.
+        seed : int
+            The same seed draws the same noise.
+
+        Returns
+        -------
+        float32 array (n, length, features), in the scale the model was trained on.
+        """
+        z = tf.random.stateless_uniform(
+            [n, self.sequence_length, self.features], [seed, 2**30]
+        )
+        parts = tf.split(z, [*[1024] * (n // 1024), n % 1024])
+        return np.concatenate([self(part) for part in parts])
+
+    def prices(
+        self,
+        n: int,
+        *,
+        dates: Sequence,
+        start_prices: Sequence[float] | None = None,
+        seed: int = 0,
+    ) -> list[pd.DataFrame]:
+        """Draw synthetic windows as prices with dates.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        dates : sequence of `sequence_length` days
+            The index of every frame.
+        start_prices : one price per ticker, of the day before the first
+            For a transform to returns; by default the last of the training period.
+        seed : int
+            As in :meth:`generate`.
+
+        Returns
+        -------
+        list of n DataFrames (length, features), a column per ticker.
+
+        Raises
+        ------
+        ValueError
+            The model was made without a transform, or `dates` has another length.
+        """
+        if self.transform is None:
+            raise ValueError(
+                "this TimeGAN was made without transform=, so it knows no prices; "
+                "pass windows.transform when making it."
+            )
+        index = pd.DatetimeIndex(dates, name="date")
+        if len(index) != self.sequence_length:
+            raise ValueError(
+                f"dates: {len(index)} days came, but a window has "
+                f"{self.sequence_length}; give one for each."
+            )
+        prices = self.transform.inverse(self.generate(n, seed=seed), start_prices)
+        columns = self.transform.tickers
+        return [pd.DataFrame(window, index, columns) for window in prices]
+
+    def get_config(self) -> dict:
+        """Return what the constructor needs to make this model again."""
+        return {
+            "sequence_length": self.sequence_length,
+            "features": self.features,
+            "hidden_dim": self.hidden_dim,
+            "num_layers": self.num_layers,
+            "output_activation": self.output_activation,
+            "transform": self.transform and self.transform.to_config(),
+            "reset_after": self.reset_after,
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    def get_compile_config(self) -> None:
+        """Return None: the constructor compiles."""
+        return None
+
+    @classmethod
+    def load(cls, path: str | Path) -> TimeGAN:
+        """Load what ``save("name.keras")`` wrote, optimizers and all."""
+        return keras.saving.load_model(path)
