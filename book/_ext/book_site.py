@@ -22,6 +22,15 @@ def copy_mathjax(app, error):
     shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
 
 
+def drop_thebe(app, page, template, context, doctree):
+    """Leave out the scripts of live cells: put in twice, they break; no page has any."""
+    context["script_files"] = [
+        script
+        for script in context["script_files"]
+        if "thebe" not in str(getattr(script, "filename", script) or script.attributes)
+    ]
+
+
 class Benchmark(SphinxDirective):
     """A JSON file of a benchmark as a table: its names and numbers, none retyped."""
 
@@ -60,5 +69,6 @@ def flatten(value, name=""):
 def setup(app):
     """Register both with Sphinx."""
     app.add_directive("benchmark", Benchmark)
+    app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
     return {"version": "1", "parallel_read_safe": True}

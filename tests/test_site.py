@@ -1,0 +1,299 @@
+"""The built site in a real browser, wide and narrow, with no network but loopback."""
+
+import contextlib
+import functools
+import http.server
+import os
+import re
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from conftest import chapters, missing, toc
+
+pytestmark = pytest.mark.site
+
+BROWSERS = ["chromium", "chromium-browser", "google-chrome", "chrome"]
+QUIET = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
+    --disable-background-networking --disable-component-update --disable-sync
+    --disable-dev-shm-usage""".split()
+WIDTHS = {"wide": 1280, "narrow": 390}
+# Markup of the source that must never reach a reader.
+RAW = re.compile(
+    r"`{3}|:{3}|\{[a-z-]+\}`|\{exercise|\{solution|\\begin\{|\$\$|^:\w+:", re.M
+)
+WARNING = re.compile(r"Warning:|Traceback \(most recent call last\)|oneDNN|cuda", re.I)
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serve files without a line in the log for each."""
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def server(html):
+    """Serve the site on loopback; return its address."""
+    handler = functools.partial(Handler, directory=html)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
+        thread = threading.Thread(target=served.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{served.server_port}"
+        served.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Start the machine's own Chromium with an empty profile."""
+    found = os.environ.get("CHROMIUM") or next(
+        filter(None, map(shutil.which, BROWSERS)), None
+    )
+    if not found:
+        missing("no Chromium found: apt install chromium, or name one in CHROMIUM")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=found,
+            args=QUIET,
+            env=os.environ | {"HOME": tempfile.gettempdir()},
+        )
+        yield started
+        started.close()
+
+
+@dataclass
+class Seen:
+    """A page and what went wrong while it loaded."""
+
+    page: object
+    console: list = field(default_factory=list)
+    refused: list = field(default_factory=list)
+    failed: list = field(default_factory=list)
+
+    def clean(self):
+        assert self.refused == [], "the page asked the network"
+        assert self.failed == []
+        assert self.console == []
+
+
+@contextlib.contextmanager
+def tab(browser, width):
+    """Open a tab that reaches loopback and files only, and notes every complaint."""
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    seen = Seen(context.new_page())
+    page = seen.page
+
+    def gate(route):
+        url = urlsplit(route.request.url)
+        if url.hostname in {"127.0.0.1", None}:
+            route.continue_()
+        else:
+            seen.refused.append(route.request.url)
+            route.abort()
+
+    context.route("**/*", gate)
+    page.on("console", lambda message: seen.console.append(message.text)
+            if message.type in {"error", "warning"} else None)  # fmt: skip
+    page.on("pageerror", lambda error: seen.console.append(str(error)))
+    page.on("response", lambda answer: seen.failed.append(answer.url)
+            if answer.status >= 400 else None)  # fmt: skip
+    page.on("requestfailed", lambda request: seen.failed.append(request.url))
+    try:
+        yield seen
+    finally:
+        context.close()
+
+
+def settle(page):
+    """Wait until mathematics is typeset and every picture has loaded."""
+    page.evaluate("""async () => {
+        if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
+        for (const image of document.images) {
+            image.loading = "eager";
+            if (!image.complete) await new Promise(done => {
+                image.onload = image.onerror = done;
+            });
+        }
+    }""")
+
+
+PROBE = """() => {
+    const all = query => [...document.querySelectorAll(query)];
+    const main = document.querySelector("article.bd-article");
+    const inside = box => box.getBoundingClientRect();
+    // What sticks out although no ancestor scrolls it.
+    const out = all("article.bd-article *").filter(box => {
+        if (inside(box).right <= innerWidth + 1 || !inside(box).width) return false;
+        for (let up = box.parentElement; up; up = up.parentElement) {
+            if (getComputedStyle(up).overflowX != "visible") return false;
+        }
+        return true;
+    });
+    const shown = main.cloneNode(true);
+    for (const code of shown.querySelectorAll("pre, code, mjx-container, script")) {
+        code.remove();
+    }
+    return {
+        width: document.documentElement.scrollWidth,
+        out: out.slice(0, 5).map(box => box.outerHTML.slice(0, 120)),
+        broken: [...document.images].filter(i => !i.naturalWidth).map(i => i.src),
+        nameless: all("article.bd-article img").filter(i => !i.alt).map(i => i.src),
+        math: all("article.bd-article .math").length,
+        typeset: all("article.bd-article .math mjx-container").length,
+        errors: all("mjx-merror, [data-mjx-error]").length,
+        clipped: all("mjx-container[display]")
+            .filter(box => box.offsetParent && box.scrollWidth > box.clientWidth + 1)
+            .map(box => box.scrollWidth + " > " + box.clientWidth + ": " +
+                (box.getAttribute("aria-label") || box.textContent).slice(0, 60)),
+        text: shown.textContent,
+        outputs: all(".cell_output").map(box => box.textContent).join("\\n"),
+        stderr: all(".output.stderr, .stderr").length,
+    };
+}"""
+
+
+@pytest.mark.parametrize("page", toc())
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_page_is_whole(server, browser, page, width):
+    with tab(browser, width) as seen:
+        answer = seen.page.goto(f"{server}/{page}.html")
+        assert answer.ok, f"{page}.html is not there"
+        settle(seen.page)
+        found = seen.page.evaluate(PROBE)
+        seen.clean()
+    assert found["broken"] == []
+    assert found["nameless"] == []
+    assert found["width"] <= width, found["out"]
+    assert found["out"] == []
+    assert found["errors"] == 0
+    assert found["typeset"] >= found["math"], "mathematics that is not typeset"
+    assert found["clipped"] == [], "an equation wider than the page: break it"
+    assert RAW.findall(found["text"]) == []
+    assert found["stderr"] == 0
+    assert WARNING.findall(found["outputs"]) == []
+
+
+def test_some_page_has_mathematics(server, browser):
+    with tab(browser, 1280) as seen:
+        seen.page.goto(f"{server}/{toc()[2]}.html")
+        settle(seen.page)
+        assert seen.page.evaluate(PROBE)["typeset"] > 0
+
+
+def test_site_opens_from_a_file(html, browser):
+    with tab(browser, 1280) as seen:
+        seen.page.goto((html / "index.html").as_uri())
+        seen.page.wait_for_url("**/book/index.html")
+        seen.page.goto((html / f"{toc()[2]}.html").as_uri())
+        settle(seen.page)
+        found = seen.page.evaluate(PROBE)
+        assert found["typeset"] >= found["math"]
+        assert found["broken"] == []
+        seen.clean()
+
+
+def test_search_finds_a_chapter(server, browser):
+    with tab(browser, 1280) as seen:
+        seen.page.goto(f"{server}/search.html?q=generator")
+        result = seen.page.locator("#search-results ul.search li a").first
+        result.wait_for(timeout=20_000)
+        assert "/book/" in result.evaluate("link => link.href")
+        seen.clean()
+
+
+def test_narrow_menu_leads_to_a_chapter(server, browser):
+    with tab(browser, 390) as seen:
+        seen.page.goto(f"{server}/{toc()[0]}.html")
+        seen.page.locator("button.primary-toggle:visible").first.click()
+        link = seen.page.locator("a.internal[href*='01_']:visible").first
+        link.click()
+        seen.page.wait_for_url("**/01_*.html")
+
+
+def test_solution_is_hidden_until_asked_for(server, browser):
+    with tab(browser, 1280) as seen:
+        seen.page.goto(f"{server}/{toc()[1]}.html")
+        body = seen.page.locator(
+            ".solution.dropdown .cell_input, .solution .cell"
+        ).first
+        assert not body.is_visible()
+        seen.page.locator(".solution.dropdown button.toggle-button").first.click()
+        body.wait_for(state="visible")
+
+
+@pytest.mark.parametrize("path", chapters(), ids=[path.stem for path in chapters()])
+def test_chapter_links_to_colab_and_to_its_notebook(html, path):
+    tree = soup(html / "book" / f"{path.stem}.html")
+    links = [link["href"] for link in tree.find_all("a", href=True)]
+    assert any(
+        link.startswith("https://colab.research.google.com/github/")
+        and link.endswith(f"/book/{path.name}")
+        for link in links
+    )
+    download = next(
+        link for link in links if link.endswith(f"_sources/book/{path.name}")
+    )
+    notebook = nbformat.read(html / "book" / download, as_version=4)
+    assert any(cell.get("outputs") for cell in notebook.cells), "as executed"
+
+
+@functools.cache
+def soup(path):
+    return BeautifulSoup(path.read_text(), "lxml")
+
+
+@functools.cache
+def anchors(path):
+    return {tag["id"] for tag in soup(path).find_all(id=True)}
+
+
+def test_every_internal_link_and_asset_resolves(html):
+    lost = []
+    for page in sorted(html.rglob("*.html")):
+        if page.is_relative_to(html / "_static"):
+            continue
+        for tag in soup(page).find_all(["a", "img", "script", "link", "source"]):
+            url = tag.get("href") or tag.get("src")
+            if not url or urlsplit(url).scheme or url.startswith("//"):
+                continue
+            place, anchor = urldefrag(url)
+            target = page.parent / unquote(urlsplit(place).path) if place else page
+            target = target / "index.html" if target.is_dir() else target
+            if not target.exists():
+                lost.append((page.name, url))
+            elif (
+                anchor
+                and target.suffix == ".html"
+                and anchor not in anchors(target.resolve())
+            ):
+                lost.append((page.name, url))
+    assert lost == []
+
+
+def test_no_asset_comes_from_elsewhere(html):
+    remote = [
+        (page.name, tag.get("src") or tag["href"])
+        for page in html.rglob("*.html")
+        for tag in soup(page).find_all(["img", "script", "link", "source", "iframe"])
+        if re.match(r"(https?:)?//", tag.get("src") or tag.get("href") or "")
+        and "canonical" not in tag.get("rel", [])
+    ]
+    assert remote == []
+
+
+def test_images_are_small(html):
+    heavy = [
+        path.name
+        for path in Path(html, "_images").iterdir()
+        if path.stat().st_size > 150_000
+    ]
+    assert heavy == []
