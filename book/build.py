@@ -33,7 +33,7 @@ def main(arguments=None):
     parser.add_argument("--build", type=Path, default=ROOT / "_build", help="folder")
     parser.add_argument("--small", action="store_true", help=f"with {SMALL}")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these chapters")
-    parser.add_argument("--no-execute", action="store_true", help="render as staged")
+    parser.add_argument("--no-execute", action="store_true", help="render what ran")
     parser.add_argument("--no-site", action="store_true", help="execute only")
     options = parser.parse_args(arguments)
     staging = options.build.resolve() / "staging"
@@ -44,8 +44,8 @@ def main(arguments=None):
     if not chapters:
         print(f"no chapter of that name in _toc.yml: {options.only}")
         return 2
+    stage(staging, keep=pages() if options.only or options.no_execute else [])
     if not options.no_execute:
-        stage(staging, keep=[] if not options.only else pages())
         failures = execute_all(staging, chapters, SMALL if options.small else {})
         if failures:
             print("\n" + "\n\n".join(failures))

@@ -23,7 +23,7 @@ def copy_mathjax(app, error):
 
 
 def drop_thebe(app, page, template, context, doctree):
-    """Leave out the scripts of live cells: put in twice, they break; no page has any."""
+    """Leave out the scripts of live cells: put in twice, they break; none is used."""
     context["script_files"] = [
         script
         for script in context["script_files"]
