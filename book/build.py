@@ -11,6 +11,7 @@ ran, and a notebook that fails stops the build.
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 AT_ONCE = 2  # two notebooks of one or two threads each: 2 cores, under 6 GB
+# What TensorFlow says as it starts, here when the interface page imports it.
+TENSORFLOW = re.compile(r"[IWE]0000 |WARNING: All log messages|To enable the following")
 SMALL = {"steps": 20, "train": True}
 
 
@@ -152,9 +155,16 @@ def render(staging, html, draft):
     run = "from jupyter_book.cli.main import main; main()"
     options = ["build", ".", "-W", "-n", "--keep-going", "--quiet"]
     started = time.monotonic()
-    status = subprocess.run(
-        [sys.executable, "-c", run, *options], cwd=staging, stdout=subprocess.DEVNULL
-    ).returncode
+    done = subprocess.run(
+        [sys.executable, "-c", run, *options],
+        cwd=staging,
+        capture_output=True,
+        text=True,
+    )
+    status = done.returncode
+    for line in done.stderr.splitlines():
+        if not TENSORFLOW.match(line):
+            print(line.replace(f"{staging}/", ""))
     built = staging / "_build" / "html"
     print(f"site built in {time.monotonic() - started:.0f} s", flush=True)
     if status:

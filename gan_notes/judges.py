@@ -128,7 +128,7 @@ def two_sided_auc(
     """Area under the ROC curve, folded at chance, with its interval by time blocks.
 
     A judge that is wrong more often than chance has seen a difference too (it learnt
-    one that turned round in the held-out period), so .5 + |AUC - .5| is reported.
+    one that turned round in the held-out period), so ``.5 + |AUC - .5|`` is reported.
 
     Parameters
     ----------
