@@ -168,7 +168,7 @@ class TimeGAN(keras.Model):
             name="step", shape=(), dtype="int64", trainable=False, initializer="zeros"
         )
         self.data = self.settings = None
-        self.phase = self.traced = None
+        self.phase = PHASES[0]
         self.built = True
         self.compile()
 
@@ -187,6 +187,7 @@ class TimeGAN(keras.Model):
         super().compile(
             optimizer=None, steps_per_execution=steps_per_execution, jit_compile=False
         )
+        self.graphs = {}  # each phase is a graph of its own, traced once
         autoencoder = [
             *self.embedder.trainable_variables,
             *self.recovery.trainable_variables,
@@ -351,6 +352,7 @@ class TimeGAN(keras.Model):
                 f"steps=({steps[0]}, {steps[1]}, more); else make a new model."
             )
         self.data, self.batch_size, self.settings = tf.constant(x), batch_size, settings
+        self.graphs = {}  # the former ones hold the former windows
 
     def fit(
         self,
@@ -399,9 +401,7 @@ class TimeGAN(keras.Model):
         self.adapt(x, steps, batch_size)
         ends = np.cumsum(steps)
         for self.phase, end in zip(PHASES, ends, strict=True):
-            if self.traced != (self.phase, self.settings):  # a phase is its own graph
-                self.train_function = None
-                self.traced = (self.phase, self.settings)
+            self.train_function = self.graphs.get(self.phase)
             training.run(
                 self,
                 lambda start, stop: tf.data.Dataset.range(start, stop).batch(1),
@@ -414,6 +414,7 @@ class TimeGAN(keras.Model):
                 verbose=verbose,
                 label=f"{self.name}, {self.phase} phase",
             )
+            self.graphs[self.phase] = self.train_function
         return self.history_by_phase()
 
     def history_by_phase(self) -> pd.DataFrame:
