@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 IMAGE_SHAPE = (28, 28, 1)
 KERNEL = 4  # pixels; a multiple of STRIDE
@@ -203,20 +204,22 @@ def train_classifier(
     rng = np.random.default_rng(seed)
     for _ in range(epochs):
         order = rng.permutation(len(images))
-        classifier.fit(
-            _moved(images[order], rng),
-            labels[order],
-            batch_size=batch_size,
-            shuffle=False,
-            verbose=0,
-        )
+        epoch = (_moved(images[order], rng), labels[order])
+        batches = tf.data.Dataset.from_tensor_slices(epoch).batch(batch_size)
+        classifier.fit(batches, shuffle=False, verbose=0)
     return classifier
+
+
+def probabilities(classifier: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Return the classifier's probability of each class, float32, (n, 10)."""
+    parts = np.array_split(images, -(-len(images) // 1000))
+    logits = [classifier(part, training=False) for part in parts]
+    return np.asarray(keras.ops.softmax(np.concatenate(logits)))
 
 
 def classify(classifier: keras.Model, images: np.ndarray) -> np.ndarray:
     """Return the most probable class of each image, int64, (n,)."""
-    logits = classifier.predict(images, batch_size=512, verbose=0)
-    return logits.argmax(axis=1).astype("int64")
+    return probabilities(classifier, images).argmax(axis=1)
 
 
 def class_shares(classes: np.ndarray) -> np.ndarray:
