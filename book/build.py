@@ -118,9 +118,7 @@ def execute(staging, page, parameters):
     """Execute one notebook; return its seconds and, when it failed, a message."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
-    from traitlets.config import Config
 
-    transport = "tcp" if sys.platform == "win32" else "ipc"
     target = staging / f"{page}.ipynb"
     started, failure = time.monotonic(), None
     try:
@@ -132,7 +130,6 @@ def execute(staging, page, parameters):
             language="python",
             cwd=target.parent,
             progress_bar=False,
-            config=Config(KernelManager={"transport": transport}),
         )
     except PapermillExecutionError as error:
         lines = error.source.strip().splitlines() or [""]
