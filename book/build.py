@@ -10,6 +10,7 @@ ran, and a notebook that fails stops the build.
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -119,11 +120,11 @@ def execute(staging, page, parameters):
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    target = staging / f"{page}.ipynb"
+    source, target = ROOT / f"{page}.ipynb", staging / f"{page}.ipynb"
     started, failure = time.monotonic(), None
     try:
         papermill.execute_notebook(
-            ROOT / f"{page}.ipynb",
+            source,
             target,
             parameters,
             kernel_name="python3",
@@ -132,10 +133,13 @@ def execute(staging, page, parameters):
             progress_bar=False,
         )
     except PapermillExecutionError as error:
-        lines = error.source.strip().splitlines() or [""]
+        sources = [
+            "".join(c["source"]) for c in json.loads(source.read_text())["cells"]
+        ]
+        lines = error.source.strip().splitlines()
         failure = (
-            f"{target.name}, cell {error.cell_index + 1} "
-            f"({lines[0]!r}, {len(lines)} lines):\n"
+            f"{target.name}, cell {sources.index(error.source) + 1} of {len(sources)}, "
+            f"which starts with {lines[0]!r}:\n"
             f"{error.ename}: {error.evalue}\n"
             f"Kept with its outputs so far: {target}"
         )
