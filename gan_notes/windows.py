@@ -261,7 +261,8 @@ def _cut(prices: pd.DataFrame, span: int, sequence_length: int):
     """All runs of `span` days (n, span, d), and the dates of their last L days."""
     view = np.lib.stride_tricks.sliding_window_view
     values = view(prices.to_numpy("float64"), span, axis=0).transpose(0, 2, 1)
-    dates = view(prices.index.to_numpy(), span)[:, span - sequence_length :]
+    days = prices.index.to_numpy().astype("datetime64[ns]")
+    dates = view(days, span)[:, span - sequence_length :]
     return np.ascontiguousarray(values), np.ascontiguousarray(dates)
 
 
