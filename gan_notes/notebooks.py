@@ -206,6 +206,9 @@ def begin(
 
     keras.utils.set_random_seed(parameters["seed"])
     tf.config.experimental.enable_op_determinism()
+    # Every model of a chapter is a graph of its own; TensorFlow takes the fifth for a
+    # function that is retraced by mistake, and warns.
+    tf.get_logger().addFilter(lambda said: "retracing" not in said.getMessage())
     plots.style()
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
