@@ -78,6 +78,8 @@ def load(model: keras.Model, *data: np.ndarray) -> pd.DataFrame:
             f"of these parameters (they had {about['parameters']}). Set train=True."
         ) from error
     model.resumed, model.settings = True, settings
+    if hasattr(model, "history_by_phase"):
+        return model.history_by_phase()
     return history
 
 
