@@ -54,7 +54,7 @@ def read_series(
     if date is None:
         raise ValueError(
             f"{path.name} has no date column: its columns are "
-            f"{_listed(frame.columns)}; name one of them 'date'."
+            f"{_listed(frame.columns)}; add one, or name one 'date'."
         )
     frame.index = _read_dates(frame.pop(date), path)
     plain.pop(_plain(date))

@@ -58,8 +58,8 @@ class Windows:
         """Say what there is in a line for each period."""
         sides = ((self.train, self.train_dates), (self.test, self.test_dates))
         return "\n".join(
-            f"{len(x):,} {name} windows of {self.sequence_length} days, "
-            f"{len(self.tickers)} tickers, {self.transform.kind}, "
+            f"{len(x):,} {name} windows of {x.shape[1]} x {x.shape[2]}, "
+            f"{self.transform.kind}, "
             f"{str(dates[0, 0])[:10]} to {str(dates[-1, -1])[:10]}"
             for name, (x, dates) in zip(("training", "test"), sides, strict=True)
         )
@@ -214,8 +214,8 @@ def make_windows(
     >>> days = pd.bdate_range("2020-01-01", periods=100, name="date")
     >>> table = pd.DataFrame({"KO": 50.0 + np.sin(np.arange(100.0))}, index=days)
     >>> make_windows(table, sequence_length=5)
-    76 training windows of 5 days, 1 tickers, levels, 2020-01-01 to 2020-04-21
-    11 test windows of 5 days, 1 tickers, levels, 2020-04-29 to 2020-05-19
+    76 training windows of 5 x 1, levels, 2020-01-01 to 2020-04-21
+    11 test windows of 5 x 1, levels, 2020-04-29 to 2020-05-19
     """
     _check_table(prices)
     if not isinstance(sequence_length, (int, np.integer)) or sequence_length < 2:
