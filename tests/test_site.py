@@ -9,7 +9,6 @@ import shutil
 import tempfile
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import nbformat
@@ -289,12 +288,3 @@ def test_no_asset_comes_from_elsewhere(html):
         and "canonical" not in tag.get("rel", [])
     ]
     assert remote == []
-
-
-def test_images_are_small(html):
-    heavy = [
-        path.name
-        for path in Path(html, "_images").iterdir()
-        if path.stat().st_size > 150_000
-    ]
-    assert heavy == []
