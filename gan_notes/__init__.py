@@ -4,9 +4,15 @@ The companion package of the book *gan_notes*. Importing it loads neither
 TensorFlow nor Keras: each name is fetched from its module when first used.
 """
 
+import contextlib
 import importlib
 import os
 import sys
+
+# yfinance's HTTP library must be loaded before TensorFlow, which exports the symbols of
+# another copy of curl: the other way round, every request to Yahoo fails.
+with contextlib.suppress(ImportError):
+    import curl_cffi  # noqa: F401
 
 __version__ = "0.1.0"
 

@@ -43,3 +43,18 @@ def test_another_backend_is_one_clear_error():
         "except ImportError as error:\n    print(error)"
     )
     assert "KERAS_BACKEND=tensorflow" in done.stdout
+
+
+def test_the_browser_session_survives_tensorflow():
+    # TensorFlow exports symbols of its own curl, which break one that is loaded later.
+    done = run(
+        "import http.server, threading\n"
+        "import gan_notes, tensorflow\n"
+        "from curl_cffi.requests import Session\n"
+        "kind = http.server.SimpleHTTPRequestHandler\n"
+        "server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), kind)\n"
+        "threading.Thread(target=server.serve_forever, daemon=True).start()\n"
+        "session = Session(impersonate='chrome')\n"
+        "print(session.get(f'http://127.0.0.1:{server.server_port}/').status_code)"
+    )
+    assert done.stdout.split()[-1:] == ["200"], done.stderr
