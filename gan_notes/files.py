@@ -28,17 +28,23 @@ def read_series(
 
     Parameters
     ----------
-    source : path of a CSV (also compressed) or Parquet file
-    wanted : column names asked for; where an open-high-low-close table has all of
-        them, they are what is read, instead of its close
+    source : str or path
+        A CSV (also compressed) or Parquet file.
+    wanted : list of str
+        Column names asked for. Where an open-high-low-close table has all of them,
+        they are what is read, instead of its close.
 
     Returns
     -------
-    Dictionary from ticker to float64 series with a DatetimeIndex, in file order.
+    dict
+        From ticker to float64 series with a DatetimeIndex, in file order.
 
     Raises
     ------
-    FileNotFoundError, ValueError : one sentence with the file and what to change.
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file is of another shape; the sentence says which and what to change.
     """
     path = Path(source).expanduser()
     frame = _read_table(path)

@@ -6,10 +6,23 @@ Whatever the source, `data.load_prices` passes through here.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
+
+
+def split_names(tickers: str | Sequence[str] | None) -> list[str]:
+    """Take tickers from a list, or from a string with commas or spaces."""
+    if isinstance(tickers, str):
+        # A space separates too, unless commas do: columns may have spaces in names.
+        parts = tickers.split(",") if "," in tickers else tickers.split()
+        tickers = [p.strip() for p in parts if p.strip()]
+    tickers = [str(t).strip() for t in (tickers if tickers is not None else [])]
+    twice = {t for t in tickers if tickers.count(t) > 1}
+    if twice:
+        raise ValueError(f"tickers: {min(twice)!r} is named twice; once is enough.")
+    return tickers
 
 
 def pick(series: dict, wanted: list[str], name: str, hint: str) -> dict:
@@ -60,6 +73,22 @@ def common_days(series: dict, first, last, name: str, positive: bool) -> pd.Data
     frame.columns = pd.Index([str(c) for c in frame.columns])
     frame.attrs = {"source": name, "days_lost": lost, "note": note}
     return frame
+
+
+def check_table(prices: pd.DataFrame) -> None:
+    """Refuse a table that `common_days` would not have made."""
+    problem = None
+    if not isinstance(prices, pd.DataFrame) or not prices.shape[1]:
+        problem = f"a {type(prices).__name__} without columns of prices came"
+    elif not isinstance(prices.index, pd.DatetimeIndex):
+        problem = "its index holds no dates"
+    elif not prices.index.is_monotonic_increasing or not prices.index.is_unique:
+        problem = "its dates are not in order, or one comes twice"
+    elif not np.isfinite(prices.to_numpy("float64")).all():
+        ticker = prices.columns[~np.isfinite(prices.to_numpy("float64")).all(axis=0)][0]
+        problem = f"{ticker} has missing or infinite values"
+    if problem:
+        raise ValueError(f"prices: {problem}; pass a frame as load_prices gives it.")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -24,19 +24,28 @@ class Transform:
 
     Attributes
     ----------
-    kind : what a window holds, and how it is scaled
-        "levels": the values themselves, any sign, with the training minimum at 0 and
-        the training maximum at 1. Later values may lie outside.
-        "normal_scores": log-returns, mapped per ticker by their rank among the n
-        training returns: the score of rank r is the standard normal quantile of
-        (r - 1/2) / n, ties share their mean rank, values between two ranks are
-        interpolated. Returns beyond the training extremes follow a straight line.
-        "log_returns": log-returns less the training mean, over the training standard
-        deviation.
-    tickers : names of the d columns
-    start_prices : (d,), the last training prices, from which `inverse` starts unless
-        it is told otherwise
-    parameters : a dictionary per ticker
+    kind : str
+        What a window holds: "levels", "normal_scores" or "log_returns".
+    tickers : list of str
+        Names of the d columns.
+    start_prices : float64 array (d,)
+        The last training prices, from which `inverse` starts unless told otherwise.
+    parameters : list of dict
+        What was fitted, a dictionary per ticker.
+
+    Notes
+    -----
+    "levels" are the values themselves, of any sign, with the training minimum at 0
+    and the training maximum at 1. Later values may lie outside.
+
+    "normal_scores" are log-returns mapped ticker by ticker by their rank among the n
+    training returns: the score of rank r is the standard normal quantile of
+    (r - 1/2) / n. Ties share their mean rank, and values between two ranks are
+    interpolated. Beyond the training extremes a straight line goes on with the mean
+    slope of the outermost 1.5 scores, in both directions, so nothing is cut off.
+
+    "log_returns" are log-returns less the training mean, over the training standard
+    deviation.
 
     Examples
     --------
@@ -119,13 +128,16 @@ class Transform:
 
         Parameters
         ----------
-        x : (n, L, d) or (L, d)
-        start_prices : (d,), or (n, d) for one start each: the prices of the day before
-            a window of returns. None: `self.start_prices`. Levels need none
+        x : array (n, L, d) or (L, d)
+            In this scale.
+        start_prices : array (d,) or (n, d)
+            The prices of the day before a window of returns. None means the
+            transform's own; levels need none.
 
         Returns
         -------
-        float64 prices of the same shape as x, one for each date of a window.
+        float64 array
+            Prices of the same shape as x, one for each date of a window.
         """
         values = self.unscale(x)
         if not self.holds_returns:

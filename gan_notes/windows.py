@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from gan_notes import tables
 from gan_notes.transforms import Transform
 
 FLOOR = 0.01  # of the lowest training price: the least price that has a logarithm
@@ -22,12 +23,17 @@ class Windows:
 
     Attributes
     ----------
-    train, test : float32 (n, L, d), in the scale of `transform`
-    train_dates, test_dates : datetime64 (n, L), the day of each row of a window
-    train_prices, test_prices : float64 (n, L, d), or (n, L + 1, d) where windows hold
-        log-returns: the first price then belongs to the day before `train_dates[:, 0]`
-    transform : fitted on the training period alone
-    history : the whole price table (days, d), training, gap and test
+    train, test : float32 array (n, L, d)
+        In the scale of `transform`.
+    train_dates, test_dates : datetime64 array (n, L)
+        The day of each row of a window.
+    train_prices, test_prices : float64 array (n, L, d) or (n, L + 1, d)
+        L + 1 where windows hold log-returns: the first price is then that of the day
+        before the first date.
+    transform : Transform
+        Fitted on the training period alone.
+    history : DataFrame (days, d)
+        The whole price table: training, gap and test.
     """
 
     train: np.ndarray
@@ -69,12 +75,14 @@ class Windows:
 
         Parameters
         ----------
-        x : (n, L, d) or (L, d), in the scale of `transform`, real or synthetic
+        x : array (n, L, d) or (L, d)
+            Real or synthetic windows in the scale of `transform`.
 
         Returns
         -------
-        float64 log-returns, (n, L, d), or (n, L - 1, d) where windows hold levels.
-        First differences instead where the data have values of zero or less.
+        float64 array (n, L, d) or (n, L - 1, d)
+            Log-returns; L - 1 of them where windows hold levels. First differences
+            instead where the data have values of zero or less.
 
         Notes
         -----
@@ -95,16 +103,19 @@ class Windows:
 
         Parameters
         ----------
-        x : (n, L, d) or (L, d), in the scale of `transform`
-        at : where a window stands: its L dates (a row of `test_dates`), the date of
-            its first row, or the d prices of the day before it. An (n, L) or (n, d)
-            array places each window by itself. None: after the last day of `history`
+        x : array (n, L, d) or (L, d)
+            In the scale of `transform`.
+        at : array of dates or prices, or one date
+            Where a window stands: its L dates (a row of `test_dates`), the date of its
+            first row, or the d prices of the day before it. An array (n, L) or (n, d)
+            places each window by itself. None means after the last day of `history`.
 
         Returns
         -------
-        A frame (L, d) with a DatetimeIndex "date", or a list of n of them. Levels have
-        their own height and need no price to start from; returns start at the price
-        of the day before.
+        DataFrame or list of DataFrame
+            One frame (L, d) with a DatetimeIndex "date", or n of them. Levels have
+            their own height and need no price to start from; returns start at the
+            price of the day before.
 
         Examples
         --------
@@ -133,15 +144,18 @@ class Windows:
 
         Parameters
         ----------
-        x : (n, L, d), in the scale of `transform`; windows of levels are joined by
-            their L - 1 changes, since their heights do not meet
-        at : the date of the first row, all dates, or the d prices of the day before.
-            None: after the last day of `history`
+        x : array (n, L, d)
+            In the scale of `transform`. Windows of levels are joined by their L - 1
+            changes, since their heights do not meet.
+        at : array of dates or prices, or one date
+            The date of the first row, all dates, or the d prices of the day before.
+            None means after the last day of `history`.
 
         Returns
         -------
-        Frame (n L, d), or (n (L - 1), d) for levels, with a DatetimeIndex "date". The
-        windows were made one by one, so days on two sides of a seam are independent.
+        DataFrame (n L, d), or (n (L - 1), d) for levels
+            With a DatetimeIndex "date". The windows were made one by one, so days on
+            two sides of a seam are independent.
         """
         changes = self.changes(x).reshape(-1, len(self.tickers))
         dates, start = self._place(at, len(changes))
@@ -194,20 +208,27 @@ def make_windows(
 
     Parameters
     ----------
-    prices : (days, d), as `load_prices` gives them
-    sequence_length : L, the rows of a window. L log-returns need L + 1 days
-    transform : "levels", "normal_scores" or "log_returns"; see `Transform`
-    train_fraction : of the days, the earliest ones; the scale is fitted on these
+    prices : DataFrame (days, d)
+        As `load_prices` gives it.
+    sequence_length : int
+        L, the rows of a window. L log-returns need L + 1 days.
+    transform : str
+        "levels", "normal_scores" or "log_returns"; see `Transform`.
+    train_fraction : float
+        Of the days, the earliest ones. The scale is fitted on these.
 
     Returns
     -------
-    Windows with stride 1, in order of time, none left out. Between the last training
-    and the first test day lie as many unused days as a window has: no day is on both
-    sides, and neighbours across the split are not near copies.
+    Windows
+        With stride 1, in order of time, none left out. Between the last training and
+        the first test day lie as many unused days as a window has: no day is on both
+        sides, and neighbours across the split are not near copies.
 
     Raises
     ------
-    ValueError : one sentence with the argument, what came, and what to do.
+    ValueError
+        Too few rows, or an argument out of range: one sentence says which, what came,
+        and what to do.
 
     Examples
     --------
@@ -217,7 +238,7 @@ def make_windows(
     76 training windows of 5 x 1, levels, 2020-01-01 to 2020-04-21
     11 test windows of 5 x 1, levels, 2020-04-29 to 2020-05-19
     """
-    _check_table(prices)
+    tables.check_table(prices)
     if not isinstance(sequence_length, (int, np.integer)) or sequence_length < 2:
         raise ValueError(
             f"sequence_length: {sequence_length!r} came; use a whole number from 2 up."
@@ -264,21 +285,6 @@ def _cut(prices: pd.DataFrame, span: int, sequence_length: int):
     days = prices.index.to_numpy().astype("datetime64[ns]")
     dates = view(days, span)[:, span - sequence_length :]
     return np.ascontiguousarray(values), np.ascontiguousarray(dates)
-
-
-def _check_table(prices: pd.DataFrame) -> None:
-    problem = None
-    if not isinstance(prices, pd.DataFrame) or not prices.shape[1]:
-        problem = f"a {type(prices).__name__} without columns of prices came"
-    elif not isinstance(prices.index, pd.DatetimeIndex):
-        problem = "its index holds no dates"
-    elif not prices.index.is_monotonic_increasing or not prices.index.is_unique:
-        problem = "its dates are not in order, or one comes twice"
-    elif not np.isfinite(prices.to_numpy("float64")).all():
-        ticker = prices.columns[~np.isfinite(prices.to_numpy("float64")).all(axis=0)][0]
-        problem = f"{ticker} has missing or infinite values"
-    if problem:
-        raise ValueError(f"prices: {problem}; pass a frame as load_prices gives it.")
 
 
 def _days_after(days: pd.DatetimeIndex, count: int) -> pd.DatetimeIndex:

@@ -57,18 +57,23 @@ def read_series(
 
     Parameters
     ----------
-    tickers : Yahoo's symbols, upper case
-    first, last : both included
+    tickers : list of str
+        Yahoo's symbols, upper case.
+    first, last : Timestamp
+        Both included.
 
     Returns
     -------
-    Dictionary from ticker to float64 series with a DatetimeIndex "date". Nothing is
-    stored: the caller does that once every ticker has passed its checks.
+    dict
+        From ticker to float64 series with a DatetimeIndex "date". Nothing is stored:
+        the caller does that once every ticker has passed its checks.
 
     Raises
     ------
-    ValueError : unknown ticker, or no prices in the period
-    ConnectionError : no network, too many requests, or an answer that is no JSON
+    ValueError
+        Yahoo does not know the ticker, or has no prices in the period.
+    ConnectionError
+        No network, too many requests, or an answer that is no JSON.
     """
     series = {t: _read_cached(_cache_path(t, first, last)) for t in tickers}
     missing = [t for t in tickers if series[t] is None]
