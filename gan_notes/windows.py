@@ -61,14 +61,15 @@ class Windows:
         return bool((self.history.to_numpy() > 0).all())
 
     def __repr__(self) -> str:
-        """Say what there is in a line for each period."""
+        """Say what there is in a line for each period, and whether days were lost."""
         sides = ((self.train, self.train_dates), (self.test, self.test_dates))
-        return "\n".join(
+        lines = [
             f"{len(x):,} {name} windows of {x.shape[1]} x {x.shape[2]}, "
             f"{self.transform.kind}, "
             f"{str(dates[0, 0])[:10]} to {str(dates[-1, -1])[:10]}"
             for name, (x, dates) in zip(("training", "test"), sides, strict=True)
-        )
+        ]
+        return "\n".join([*lines, self.history.attrs.get("note", "")]).rstrip()
 
     def changes(self, x: np.ndarray) -> np.ndarray:
         """Give the day-to-day changes of windows: the ground every judge stands on.

@@ -142,6 +142,13 @@ def test_shapes_and_types(kind):
     assert kind in repr(windows)
 
 
+def test_windows_pass_on_the_note_about_lost_days():
+    prices = walk(300)
+    prices.attrs["note"] = "2 of 302 days are left out."
+    windows = make_windows(prices, sequence_length=12)
+    assert repr(windows).splitlines()[-1] == "2 of 302 days are left out."
+
+
 @every_kind
 def test_scale_is_blind_to_the_test_period(kind):
     prices = walk(300)
