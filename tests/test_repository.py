@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 
@@ -197,3 +198,20 @@ def test_readme_fits_two_screens_and_names_every_target():
 
 def test_readme_names_the_minutes():
     assert re.findall(r"@\w+@", (ROOT / "README.md").read_text()) == []
+
+
+def test_make_says_which_python_it_needs(tmp_path):
+    old = tmp_path / "python3.10"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.10.1\nexit 1\n')
+    old.chmod(0o755)
+    done = subprocess.run(
+        ["make", "book", f"PYTHON={old}", f"VENV={tmp_path / 'venv'}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert "needs Python 3.11, 3.12 or 3.13" in done.stdout
+    assert "found: Python 3.10.1" in done.stdout
+    assert not (tmp_path / "venv").exists()
