@@ -98,7 +98,7 @@ class TimeGAN(keras.Model):
         The GRU variant. False is the authors'; True lets a GPU run cuDNN. By default
         True where there is a GPU. The weights of one do not fit the other.
     seed : int
-        Fixes every minibatch and all noise.
+        Fixes the first weights, every minibatch and all noise.
     name : str
         Also names its checkpoint.
 
@@ -144,18 +144,32 @@ class TimeGAN(keras.Model):
         self.output_activation, self.transform = output_activation, transform
         self.reset_after, self.seed = reset_after, seed
 
+        # A seed for each weight matrix, 5 (2 num_layers + 1) at the most.
+        drawn = iter(
+            np.random.SeedSequence(seed).generate_state(15 * num_layers).tolist()
+        )
+
         def network(name, inputs, outputs, activation="sigmoid", depth=num_layers):
-            return keras.Sequential(
-                [keras.Input((sequence_length, inputs))]
-                + [
+            stack = [keras.Input((sequence_length, inputs))]
+            for _ in range(depth):
+                stack.append(
                     layers.GRU(
-                        hidden_dim, reset_after=reset_after, return_sequences=True
+                        hidden_dim,
+                        reset_after=reset_after,
+                        return_sequences=True,
+                        kernel_initializer=keras.initializers.GlorotUniform(
+                            next(drawn)
+                        ),
+                        recurrent_initializer=keras.initializers.Orthogonal(
+                            seed=next(drawn)
+                        ),
                     )
-                    for _ in range(depth)
-                ]
-                + [keras.layers.Dense(outputs, activation=activation)],
-                name=name,
+                )
+            kernel = keras.initializers.GlorotUniform(next(drawn))
+            stack.append(
+                keras.layers.Dense(outputs, activation, kernel_initializer=kernel)
             )
+            return keras.Sequential(stack, name=name)
 
         self.embedder = network("embedder", features, hidden_dim)
         self.recovery = network("recovery", hidden_dim, features, output_activation)
