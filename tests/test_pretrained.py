@@ -1,0 +1,108 @@
+"""Shipped weights: where they come from, and that a new training begins like them."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from gan_notes import dcgan, pretrained, training
+from gan_notes.data import load_images, load_prices
+from gan_notes.gan import GAN
+from gan_notes.timegan import TimeGAN
+from gan_notes.windows import make_windows
+
+
+@pytest.fixture(scope="module")
+def windows():
+    return make_windows(load_prices())
+
+
+def timegan(windows, **options):
+    return TimeGAN(24, 6, transform=windows.transform, **options)
+
+
+@pytest.mark.parametrize("name", pretrained.names())
+def test_every_weight_tells_its_provenance(name):
+    about = pretrained.provenance(name)
+    assert about["command"].startswith("python -m gan_notes ship book/")
+    assert len(about["commit"]) == 40
+    assert about["steps"] > 0
+    assert {"seed", "batch_size", "data"} <= set(about["settings"])
+    assert {"python", "tensorflow", "keras", "numpy"} <= set(about["versions"])
+    assert about["hardware"]
+
+
+def test_a_new_training_begins_as_the_shipped_timegan_did(windows):
+    """The first rows of the shipped history, trained again from the same seed."""
+    model = timegan(windows)
+    again = model.fit(windows.train, steps=(20, 1, 1), verbose=0)
+    shipped = pretrained.load(timegan(windows), windows.train)
+    np.testing.assert_allclose(
+        again.reconstruction.loc[[10, 20]],
+        shipped.reconstruction.loc[[10, 20]],
+        rtol=1e-3,  # other processors round otherwise
+    )
+
+
+def test_the_shipped_timegan_restores_windows_as_its_history_ends(windows):
+    model = timegan(windows)
+    history = pretrained.load(model, windows.train)
+    restored = model.recovery(model.embedder(windows.train[::10]))
+    error = float(np.sqrt(np.mean((restored - windows.train[::10]) ** 2)))
+    last = history.reconstruction.iloc[-50:].median()
+    assert 0.5 * last < error < 2 * last
+
+
+def test_shipped_weights_are_for_their_data_only(windows):
+    with pytest.raises(ValueError, match=r"trained on other data.*Set train=True"):
+        pretrained.load(timegan(windows), windows.train[:-1])
+
+
+def test_shipped_weights_are_for_their_network_only(windows):
+    with pytest.raises(ValueError, match=r"do not fit the network.*Set train=True"):
+        pretrained.load(timegan(windows, hidden_dim=8), windows.train)
+
+
+def test_unknown_weights_are_named_with_those_that_ship():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)], name="mine")
+    with pytest.raises(ValueError, match=r"'mine' has no shipped.*timegan.*train=True"):
+        pretrained.load(model)
+
+
+def test_the_shipped_dcgan_makes_images():
+    gan = GAN(dcgan.build_generator(), dcgan.build_discriminator(), name="dcgan")
+    images, _ = load_images("mnist")
+    history = pretrained.load(gan, images[:4000])
+    synthetic = gan.generate(64)
+    assert len(history)
+    assert synthetic.shape == (64, 28, 28, 1)
+    assert abs(synthetic.mean() - images.mean()) < 0.2
+    assert synthetic.std(axis=0).mean() > 0.3  # not one image again and again
+
+
+def test_keep_drops_the_optimizers_and_load_finds_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
+    x = np.random.default_rng(0).normal(size=(64, 1)).astype("float32")
+
+    def make():
+        model = keras.Sequential(
+            [keras.Input((1,)), keras.layers.Dense(1)], name="tiny"
+        )
+        model.compile("adam", "mse", jit_compile=False)
+        return model
+
+    trained = make()
+    history = training.fit(
+        trained, x, steps=10, checkpoint_dir=tmp_path, verbose=0, seed=3
+    )
+    assert pretrained.keep(tmp_path / "tiny.npz", {"parameters": {}}) == "tiny"
+    assert pretrained.names() == ["tiny"]
+    with np.load(tmp_path / "weights" / "tiny.npz") as file:
+        assert not [name for name in file.files if name.startswith("optimizer")]
+    about = json.loads((tmp_path / "weights" / "tiny.json").read_text())
+    assert (about["steps"], about["settings"]["seed"]) == (10, 3)
+    fresh = make()
+    loaded = pretrained.load(fresh, x)
+    np.testing.assert_array_equal(fresh.get_weights()[0], trained.get_weights()[0])
+    np.testing.assert_array_equal(loaded.to_numpy(), history.to_numpy())
