@@ -84,14 +84,14 @@ def test_repository_command_rewrites_every_link(tmp_path, monkeypatch):
     for path in chapters()[:1]:
         (tmp_path / "book" / path.name).write_text(path.read_text())
     monkeypatch.setattr(repository, "ROOT", tmp_path)
-    repository.rewrite("https://github.com/somebody/fork/")
+    repository.rewrite("https://github.com/new-owner/new-name/")
     owner, name = address().rsplit("/", 2)[1:]
     for path in tmp_path.rglob("*.*"):
         text = path.read_text()
         assert f"{owner}/{name}" not in text, path.name
-        assert "somebody/fork" in text, path.name
+        assert "new-owner/new-name" in text, path.name
     with pytest.raises(SystemExit, match="OWNER/NAME"):
-        repository.rewrite("somebody")
+        repository.rewrite("new-owner")
 
 
 def test_conda_environment_has_the_names_and_floors_of_the_package():
