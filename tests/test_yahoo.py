@@ -1,5 +1,6 @@
 """Prices from Yahoo, over real HTTP: a server on the loopback plays Yahoo's part."""
 
+import contextlib
 import json
 import logging
 import socket
@@ -48,7 +49,8 @@ class Yahoo(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with contextlib.suppress(BrokenPipeError):  # the caller stopped waiting
+            self.wfile.write(body)
 
     def log_message(self, *args):
         pass
