@@ -110,7 +110,9 @@ class GAN(keras.Model):
         ----------
         g_optimizer, d_optimizer : keras.optimizers.Optimizer
             One each: two networks with two losses need two optimizers. The default
-            rates are those of Radford et al. (2016), section 4.
+            rates are those of Radford et al. (2016), section 4. A learning-rate
+            schedule counts the updates of its own optimizer: the discriminator's
+            makes `discriminator_steps` of them a step.
         steps_per_execution : int
             Steps in one call of the compiled graph.
         """
