@@ -66,6 +66,19 @@ def test_another_regime_is_not_held_against_the_generator():
     assert judges.two_sided_auc(learns_regime, block=1)[0] > 0.8
 
 
+def test_every_year_of_the_training_period_is_asked():
+    """A generator of the first years only must not pass for one of all years."""
+    random = np.random.default_rng(0)
+    years = np.repeat([1.0, 4.0], 1000)[:, None, None]  # calm, then not
+    real = years * random.normal(size=(2000, LENGTH, FEATURES))
+    test = years[::5] * random.normal(size=(400, LENGTH, FEATURES))
+    early = random.normal(size=(800, LENGTH, FEATURES))
+    verdicts = judges.fidelity(real, test, early, judge="boosting")
+    value, low, _ = judges.two_sided_auc(verdicts, block=1)
+    assert low > judges.chance_limit(400, 400)
+    assert value > 0.65  # half of the real windows give it away: .75 at best
+
+
 def test_classes_are_balanced_and_real_comes_first():
     real, test = calm_and_storm(90, seed=1), calm_and_storm(50, seed=2)
     verdicts = judges.fidelity(real, test, steady(120, seed=3), steps=2)
