@@ -200,10 +200,8 @@ class GAN(keras.Model):
             real, z = self.draw(step, update)
             with tf.GradientTape() as tape:
                 synthetic = G(z, training=True)
-                d_real, d_synthetic = (
-                    D(real, training=True),
-                    D(synthetic, training=True),
-                )
+                d_real = D(real, training=True)
+                d_synthetic = D(synthetic, training=True)
                 d_loss, _ = loss(d_real, d_synthetic)
                 d_loss += self.penalty(real, synthetic, step, update)
             weights = D.trainable_variables
