@@ -309,7 +309,10 @@ def ship(notebook: str | Path, parameters: Mapping[str, str]) -> list[str]:
         "command": f"python -m gan_notes ship book/{Path(notebook).name}"
         + "".join(f" -p {k} {v}" for k, v in chosen.items()),
         "commit": _git("rev-parse", "HEAD"),
-        "uncommitted": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        # Weights that were shipped a moment ago are no other code.
+        "uncommitted": bool(
+            _git("status", "--porcelain", "-uno", "--", ":/", ":(top,exclude)*/weights")
+        ),
         "date": date.today().isoformat(),
         "parameters": chosen,
         "versions": versions(),
