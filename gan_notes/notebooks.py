@@ -311,7 +311,14 @@ def ship(notebook: str | Path, parameters: Mapping[str, str]) -> list[str]:
         "commit": _git("rev-parse", "HEAD"),
         # Weights that were shipped a moment ago are no other code.
         "uncommitted": bool(
-            _git("status", "--porcelain", "-uno", "--", ":/", ":(top,exclude)*/weights")
+            _git(
+                "status",
+                "--porcelain",
+                "-uno",
+                "--",
+                ":/",
+                ":(top,exclude)gan_notes/weights",
+            )
         ),
         "date": date.today().isoformat(),
         "parameters": chosen,
