@@ -386,7 +386,7 @@ class TimeGAN(keras.Model):
             Real windows of the training period.
         steps : int or three ints
             Steps of each phase. A joint step has two updates of generator and
-            embedder and at most one of the discriminator. The authors used 10,000.
+            embedder and at most one of the discriminator. The authors' code: 10,000.
         batch_size : int
             Windows in each update.
         checkpoint_dir : path
