@@ -282,7 +282,7 @@ class GAN(keras.Model):
         self.adapt(x, batch_size)
         return training.run(
             self,
-            lambda start, stop: tf.data.Dataset.range(start, stop).batch(1),
+            training.step_numbers,
             counter=self.counter,
             optimizers=[self.g_optimizer, self.d_optimizer],
             steps=steps,
@@ -311,5 +311,4 @@ class GAN(keras.Model):
         float32 array (n, ...).
         """
         z = tf.random.stateless_normal([n, self.latent_dim], [seed, 2**30])
-        parts = tf.split(z, [*[1024] * (n // 1024), n % 1024])
-        return np.concatenate([self.generator(part, training=False) for part in parts])
+        return training.in_parts(self, z)

@@ -12,7 +12,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -227,22 +226,6 @@ def begin(
     return Chapter(name, parameters, device)
 
 
-def declared(notebook: str | Path) -> dict[str, dict]:
-    """Return the parameters that a notebook declares, as papermill reads them.
-
-    Parameters
-    ----------
-    notebook : path
-
-    Returns
-    -------
-    Dict of name to a dict with ``inferred_type_name``, ``default`` and ``help``.
-    """
-    import papermill
-
-    return papermill.inspect_notebook(str(notebook))
-
-
 def run(
     notebook: str | Path, output: str | Path, parameters: Mapping[str, str]
 ) -> None:
@@ -266,7 +249,7 @@ def run(
     notebook, output = Path(notebook), Path(output)
     if not notebook.is_file():
         raise ValueError(f"{notebook}: there is no such notebook.")
-    known = declared(notebook)
+    known = papermill.inspect_notebook(str(notebook))
     if unknown := [name for name in parameters if name not in known]:
         raise ValueError(
             f"{unknown[0]}: {notebook.name} has no such parameter. It has: "
@@ -376,8 +359,6 @@ def versions() -> dict[str, str]:
                 break
             except importlib.metadata.PackageNotFoundError:
                 continue
-    if "tensorflow" in sys.modules:
-        found["tensorflow"] = sys.modules["tensorflow"].__version__
     return found
 
 

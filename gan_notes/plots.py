@@ -72,31 +72,6 @@ def note(figure: mpl.figure.Figure, text: str) -> None:
     figure.supxlabel(text, x=0.99, ha="right", fontsize=8, color="#707070")
 
 
-def label_line(ax: plt.Axes, line: mpl.lines.Line2D, text: str | None = None) -> None:
-    """Write a line's name at its right end, in its colour.
-
-    Parameters
-    ----------
-    ax : Axes
-    line : Line2D
-    text : str
-        The line's own label by default.
-    """
-    x, y = line.get_xdata(), line.get_ydata()
-    finite = np.flatnonzero(np.isfinite(np.asarray(y, dtype=float)))
-    if len(finite):
-        ax.annotate(
-            text or line.get_label(),
-            (x[finite[-1]], y[finite[-1]]),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            color=line.get_color(),
-            fontsize=10,
-            annotation_clip=False,
-        )
-
-
 def losses(
     history: pd.DataFrame,
     ax: plt.Axes | None = None,

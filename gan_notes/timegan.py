@@ -418,7 +418,7 @@ class TimeGAN(keras.Model):
             self.train_function = self.graphs.get(self.phase)
             training.run(
                 self,
-                lambda start, stop: tf.data.Dataset.range(start, stop).batch(1),
+                training.step_numbers,
                 counter=self.counter,
                 optimizers=list(self.optimizers.values()),
                 steps=int(end),
@@ -467,8 +467,7 @@ class TimeGAN(keras.Model):
         z = tf.random.stateless_uniform(
             [n, self.sequence_length, self.features], [seed, 2**30]
         )
-        parts = tf.split(z, [*[1024] * (n // 1024), n % 1024])
-        return np.concatenate([self(part) for part in parts])
+        return training.in_parts(self, z)
 
     def prices(
         self,

@@ -69,6 +69,17 @@ def minibatch(data: tf.Tensor, batch_size: int, seed: tf.Tensor) -> tf.Tensor:
     return tf.gather(data, rows)
 
 
+def step_numbers(start: int, stop: int) -> tf.data.Dataset:
+    """Return the "data" of a model that draws its own minibatches: its steps."""
+    return tf.data.Dataset.range(start, stop).batch(1)
+
+
+def in_parts(network, z: tf.Tensor, size: int = 1024) -> np.ndarray:
+    """Apply a network to at most `size` rows of `z` at a time, and join the parts."""
+    parts = [network(z[i : i + size]) for i in range(0, len(z), size)]
+    return np.concatenate(parts)
+
+
 def fingerprint(*arrays: np.ndarray) -> str:
     """Return 16 hexadecimal digits that change when any value or shape does."""
     digest = hashlib.sha256()

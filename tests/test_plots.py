@@ -48,11 +48,3 @@ def test_the_note_is_on_the_figure_and_covers_no_axis():
     note = figure._supxlabel.get_window_extent()
     assert figure._supxlabel.get_text() == "sample · 20 steps · seed 0"
     assert not note.overlaps(ax.xaxis.label.get_window_extent())
-
-
-def test_a_label_stands_at_the_last_finite_point():
-    _, ax = plt.subplots()
-    (line,) = ax.plot([0, 1, 2], [5.0, 6.0, np.nan], label="real")
-    plots.label_line(ax, line)
-    assert ax.texts[0].get_text() == "real"
-    assert ax.texts[0].xy == (1, 6.0)
