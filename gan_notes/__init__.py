@@ -17,11 +17,11 @@ with contextlib.suppress(ImportError):
 __version__ = "0.1.0"
 
 _HOME = {
-    "GAN": "gan",
-    "TimeGAN": "timegan",
-    "load_images": "data",
-    "load_prices": "data",
-    "make_windows": "windows",
+    "GAN": "models.gan",
+    "TimeGAN": "models.timegan",
+    "load_images": "data.images",
+    "load_prices": "data.prices",
+    "make_windows": "data.windows",
 }
 __all__ = sorted(_HOME)
 

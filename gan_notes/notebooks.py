@@ -279,7 +279,7 @@ def ship(notebook: str | Path, parameters: Mapping[str, str]) -> list[str]:
     ValueError
         As :func:`run`.
     """
-    from gan_notes import pretrained
+    from gan_notes.training import pretrained
 
     chosen = {k: v for k, v in parameters.items() if k != "checkpoint_dir"}
     folder = Path(parameters.get("checkpoint_dir") or tempfile.mkdtemp())

@@ -13,9 +13,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-# A module imports only what stands before it.
-ORDER = """tables files yahoo data transforms windows losses layers training gan dcgan
-    timegan pretrained distances baselines judges plots notebooks""".split()
+# From the ground up: a floor imports from itself and from those below.
+FLOORS = ["data", "training", "models", "evaluation"]
 # Imported by name and installed by yfinance, which could not work without them.
 WITH_YFINANCE = {"platformdirs", "curl_cffi", "requests"}
 # The import name of a requirement, where the two differ.
@@ -151,26 +150,36 @@ def imports(path):
 
 
 def modules():
-    return {path.stem: path for path in (ROOT / "gan_notes").glob("[!_]*.py")}
+    """Return the path of every module, by its dotted name below gan_notes."""
+    top = ROOT / "gan_notes"
+    paths = [path for path in top.rglob("*.py") if not path.stem.startswith("__")]
+    return {".".join(p.relative_to(top).with_suffix("").parts): p for p in paths}
 
 
-def test_every_module_has_a_place_in_the_order():
-    assert set(modules()) == set(ORDER)
+def floor(name):
+    """Return how high a module stands; those on no floor stand above all."""
+    first = name.split(".")[0]
+    return FLOORS.index(first) if first in FLOORS else len(FLOORS)
 
 
-def test_no_module_imports_a_later_one():
+def test_imports_go_down_only():
     for name, path in modules().items():
         for imported in imports(path):
             package, _, rest = imported.partition(".")
-            if package == "gan_notes" and rest.split(".")[0] in ORDER:
-                later = ORDER.index(rest.split(".")[0]) >= ORDER.index(name)
-                assert not later, f"{name} imports {imported}, which comes later"
+            if package == "gan_notes" and rest:
+                message = f"{name} imports {imported}, which stands higher"
+                assert floor(rest) <= floor(name), message
+
+
+def test_every_folder_of_the_package_is_a_floor():
+    folders = {path.parent.name for path in (ROOT / "gan_notes").glob("*/*.py")}
+    assert folders == set(FLOORS)
 
 
 def test_what_the_package_imports_is_declared():
     declared = set(requirements(*PROJECT["optional-dependencies"]))
     names = {IMPORT_NAME.get(name, name) for name in declared} | WITH_YFINANCE
-    for path in (ROOT / "gan_notes").glob("*.py"):
+    for path in (ROOT / "gan_notes").rglob("*.py"):
         for imported in imports(path):
             top = imported.split(".")[0]
             known = top == "gan_notes" or top in sys.stdlib_module_names

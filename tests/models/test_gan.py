@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from gan_notes import losses
-from gan_notes.data import gaussian_ring
-from gan_notes.gan import GAN
+from gan_notes.data.toys import gaussian_ring
+from gan_notes.models import losses
+from gan_notes.models.gan import GAN
 
 RING = gaussian_ring(512, seed=0)
 

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from gan_notes import training
+from gan_notes.training import loop
 
 FOLDER = Path(__file__).parent / "weights"
 
@@ -63,15 +63,13 @@ def load(model: keras.Model, *data: np.ndarray) -> pd.DataFrame:
     """
     about = provenance(model.name)
     settings = about["settings"]
-    if data and settings["data"] != training.fingerprint(*data):
+    if data and settings["data"] != loop.fingerprint(*data):
         raise ValueError(
             f"train=False: the shipped weights {model.name!r} were trained on other "
             f"data ({about['parameters']}). Set train=True to train on yours."
         )
     try:
-        history = training.restore(
-            FOLDER / f"{model.name}.npz", model, settings=settings
-        )
+        history = loop.restore(FOLDER / f"{model.name}.npz", model, settings=settings)
     except ValueError as error:
         raise ValueError(
             f"train=False: the shipped weights {model.name!r} do not fit the network "

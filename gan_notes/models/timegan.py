@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from gan_notes import layers, training
-from gan_notes.windows import Transform
+from gan_notes.data.windows import Transform
+from gan_notes.models import layers
+from gan_notes.training import loop
 
 PHASES = ("embedding", "supervised", "joint")
 RECONSTRUCTION_WEIGHT = 10.0  # on the root of the embedder's squared error
@@ -246,8 +247,8 @@ class TimeGAN(keras.Model):
         x (batch_size, length, features), and z of the same shape, uniform on [0, 1]
         and independent from day to day.
         """
-        keys = tf.random.split(training.key(self.seed, step, stream=update), 2)
-        x = training.minibatch(self.data, self.batch_size, keys[0])
+        keys = tf.random.split(loop.key(self.seed, step, stream=update), 2)
+        x = loop.minibatch(self.data, self.batch_size, keys[0])
         return x, tf.random.stateless_uniform(tf.shape(x), keys[1])
 
     def train_step(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -354,7 +355,7 @@ class TimeGAN(keras.Model):
         settings = {
             "seed": self.seed,
             "batch_size": batch_size,
-            "data": training.fingerprint(x),
+            "data": loop.fingerprint(x),
             "first_phases": [int(n) for n in steps[:2]],
         }
         if settings == self.settings and self.data is not None:
@@ -416,9 +417,9 @@ class TimeGAN(keras.Model):
         ends = np.cumsum(steps)
         for self.phase, end in zip(PHASES, ends, strict=True):
             self.train_function = self.graphs.get(self.phase)
-            training.run(
+            loop.run(
                 self,
-                training.step_numbers,
+                loop.step_numbers,
                 counter=self.counter,
                 optimizers=list(self.optimizers.values()),
                 steps=int(end),
@@ -467,7 +468,7 @@ class TimeGAN(keras.Model):
         z = tf.random.stateless_uniform(
             [n, self.sequence_length, self.features], [seed, 2**30]
         )
-        return training.in_parts(self, z)
+        return loop.in_parts(self, z)
 
     def prices(
         self,

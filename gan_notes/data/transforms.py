@@ -11,7 +11,7 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
-from gan_notes import tables
+from gan_notes.data import tables
 
 KINDS = ("levels", "normal_scores", "log_returns")
 KNOTS = 257  # of a rank table: one each 0.03 normal scores, 60 kB of JSON for six

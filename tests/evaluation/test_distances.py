@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gan_notes import distances
+from gan_notes.evaluation import distances
 
 
 def normal(*shape, seed=0):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gan_notes import judges
+from gan_notes.evaluation import judges
 
 LENGTH, FEATURES = 12, 2
 

@@ -4,7 +4,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_notes import losses
+from gan_notes.models import losses
 
 logits = st.lists(st.floats(-30, 30, width=32), min_size=1, max_size=8).map(
     lambda values: tf.constant(values, tf.float32)[:, None]

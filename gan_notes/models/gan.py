@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from gan_notes import losses, training
+from gan_notes.models import losses
+from gan_notes.training import loop
 
 LOSSES = {
     "minimax": losses.minimax,
@@ -150,7 +151,7 @@ class GAN(keras.Model):
         settings = {
             "seed": self.seed,
             "batch_size": batch_size,
-            "data": training.fingerprint(x),
+            "data": loop.fingerprint(x),
             "loss": self.loss_name,
             "penalty": self.penalty_name and [self.penalty_name, self.penalty_weight],
             "discriminator_steps": self.discriminator_steps,
@@ -176,8 +177,8 @@ class GAN(keras.Model):
         -------
         real (batch_size, ...) and z (batch_size, latent_dim), z from N(0, I).
         """
-        keys = tf.random.split(training.key(self.seed, step, stream=update), 2)
-        real = training.minibatch(self.data, self.batch_size, keys[0])
+        keys = tf.random.split(loop.key(self.seed, step, stream=update), 2)
+        real = loop.minibatch(self.data, self.batch_size, keys[0])
         z = tf.random.stateless_normal([self.batch_size, self.latent_dim], keys[1])
         return real, z
 
@@ -225,7 +226,7 @@ class GAN(keras.Model):
         """Return the penalty of one update of D, 0 where there is none."""
         if self.penalty_name is None:
             return tf.constant(0.0)
-        drawn = training.key(self.seed, step, stream=1000 + update)
+        drawn = loop.key(self.seed, step, stream=1000 + update)
         return losses.gradient_penalty(
             lambda x: self.discriminator(x, training=True),
             real,
@@ -280,9 +281,9 @@ class GAN(keras.Model):
             A loss is no longer finite.
         """
         self.adapt(x, batch_size)
-        return training.run(
+        return loop.run(
             self,
-            training.step_numbers,
+            loop.step_numbers,
             counter=self.counter,
             optimizers=[self.g_optimizer, self.d_optimizer],
             steps=steps,
@@ -311,4 +312,4 @@ class GAN(keras.Model):
         float32 array (n, ...).
         """
         z = tf.random.stateless_normal([n, self.latent_dim], [seed, 2**30])
-        return training.in_parts(self, z)
+        return loop.in_parts(self, z)

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from gan_notes import timegan
-from gan_notes.timegan import PHASES, TimeGAN
-from gan_notes.windows import make_windows
+from gan_notes.data.windows import make_windows
+from gan_notes.models import timegan
+from gan_notes.models.timegan import PHASES, TimeGAN
 
 LENGTH, FEATURES = 8, 2
 
@@ -188,7 +188,7 @@ def test_a_stop_in_an_early_phase_is_resumed_too(tmp_path):
     whole = make()
     expected = fit(whole, (20, 20, 20))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gan_notes.training.SAVE_SECONDS", 0.0)
+        patch.setattr("gan_notes.training.loop.SAVE_SECONDS", 0.0)
         with pytest.raises(KeyboardInterrupt):
             fit(make(), (20, 20, 20), checkpoint_dir=tmp_path, callbacks=[Stop()])
     resumed = make()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gan_notes import baselines
+from gan_notes.evaluation import baselines
 
 GENERATORS = [baselines.copycat, baselines.gaussian]
 

@@ -6,11 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from gan_notes import dcgan, pretrained, training
-from gan_notes.data import load_images, load_prices
-from gan_notes.gan import GAN
-from gan_notes.timegan import TimeGAN
-from gan_notes.windows import make_windows
+from gan_notes.data.images import load_images
+from gan_notes.data.prices import load_prices
+from gan_notes.data.windows import make_windows
+from gan_notes.models import dcgan
+from gan_notes.models.gan import GAN
+from gan_notes.models.timegan import TimeGAN
+from gan_notes.training import loop, pretrained
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +95,7 @@ def test_keep_drops_the_optimizers_and_load_finds_it(tmp_path, monkeypatch):
         return model
 
     trained = make()
-    history = training.fit(
-        trained, x, steps=10, checkpoint_dir=tmp_path, verbose=0, seed=3
-    )
+    history = loop.fit(trained, x, steps=10, checkpoint_dir=tmp_path, verbose=0, seed=3)
     assert pretrained.keep(tmp_path / "tiny.npz", {"parameters": {}}) == "tiny"
     assert pretrained.names() == ["tiny"]
     with np.load(tmp_path / "weights" / "tiny.npz") as file:

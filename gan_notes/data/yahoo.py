@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from gan_notes import tables
+from gan_notes.data import tables
 
 FIRST_DAY = "1990-01-01"  # where the offline sample begins, too
 PATIENCE = 9.0  # seconds without any answer; a dead network is told in under 15

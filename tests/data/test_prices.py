@@ -8,15 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gan_notes.data import (
-    default_tickers,
-    gaussian_ring,
-    load_images,
-    load_prices,
-    ring_centres,
-    sample_tickers,
-)
-from gan_notes.windows import make_windows
+from gan_notes.data.images import load_images
+from gan_notes.data.prices import default_tickers, load_prices, sample_tickers
+from gan_notes.data.toys import gaussian_ring, ring_centres
+from gan_notes.data.windows import make_windows
 
 
 @pytest.fixture
@@ -148,8 +143,8 @@ def test_missing_package_names_the_remedy(package, monkeypatch):
 
 def test_import_and_sample_load_no_heavy_package():
     script = (
-        "import sys; from gan_notes import data, windows; data.load_prices();"
-        "data.load_images();"
+        "import sys; import gan_notes.data.windows; gan_notes.load_prices();"
+        "gan_notes.load_images();"
         "names = 'tensorflow keras yfinance skfolio mlxtend sklearn matplotlib';"
         "print(sorted(set(names.split()) & set(sys.modules)))"
     )

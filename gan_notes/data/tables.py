@@ -1,6 +1,6 @@
 """From a series per ticker to one checked table of the days that all have.
 
-Whatever the source, `data.load_prices` passes through here.
+Whatever the source, `prices.load_prices` passes through here.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan_notes import layers
+from gan_notes.models import layers
 
 
 def pair(units=5, **options):

@@ -14,7 +14,7 @@ from scipy import stats
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-from gan_notes.distances import block_interval, thin
+from gan_notes.evaluation.distances import block_interval, thin
 
 UNITS = 24  # of each LSTM below: the hidden size of the TimeGAN that it judges
 BATCH = 128

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from gan_notes.data import load_prices
-from gan_notes.transforms import KINDS, Transform
-from gan_notes.windows import FLOOR, make_windows
+from gan_notes.data.prices import load_prices
+from gan_notes.data.transforms import KINDS, Transform
+from gan_notes.data.windows import FLOOR, make_windows
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 returns_only = pytest.mark.parametrize("kind", KINDS[1:])

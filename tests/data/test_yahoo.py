@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gan_notes import yahoo
-from gan_notes.data import load_prices
+from gan_notes.data import yahoo
+from gan_notes.data.prices import load_prices
 
 HTML = b"<!DOCTYPE html><html><body>Please sign in</body></html>"
 PERIOD = {"start": "2020-01-02", "end": "2020-01-31"}

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from gan_notes import tables
-from gan_notes.transforms import Transform
+from gan_notes.data import tables
+from gan_notes.data.transforms import Transform
 
 FLOOR = 0.01  # of the lowest training price: the least price that has a logarithm
 

@@ -1,0 +1,1 @@
+"""How good is a sample? Distances, baselines and judges."""

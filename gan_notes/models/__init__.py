@@ -1,0 +1,1 @@
+"""What learns: the two players, TimeGAN, their networks and losses."""

@@ -1,0 +1,1 @@
+"""Draws by step number, the loop, exact checkpoints, shipped weights."""
