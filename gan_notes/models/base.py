@@ -186,7 +186,7 @@ class StepModel(keras.Model):
         settings = checkpoint.plain(
             {
                 "seed": self.seed,
-                "batch_size": loop.whole(batch_size),
+                "batch_size": loop.whole(batch_size, "batch_size"),
                 "data": checkpoint.fingerprint(x),
                 **self.own_settings(),
                 "optimizers": self.compiled_with,
@@ -320,13 +320,12 @@ class StepModel(keras.Model):
         float32 array (n, ...), in the scale the model was trained on.
         """
         seed = random.getrandbits(31) if seed is None else seed
-        z = self.noise(loop.whole(n), tf.constant([seed % 2**31, 2**30], tf.int32))
+        z = self.noise(loop.whole(n, "n"), tf.constant([seed % 2**31, 2**30], tf.int32))
         return draws.in_parts(self, z).astype("float32")
 
     def get_config(self) -> dict:
         """Return the state of the training; a subclass adds its arguments."""
-        trained = self.settings is not None and self.loss_history is not None
-        training = checkpoint.state(self, self.settings) if trained else None
+        training = checkpoint.state(self, self.settings)
         return {"seed": self.seed, "name": self.name, "training": training}
 
     @classmethod

@@ -205,14 +205,15 @@ def state(model: keras.Model, settings: dict) -> dict:
     """
     return {
         "settings": settings,
-        "history": packed(model.loss_history),
+        "history": model.loss_history is not None and packed(model.loss_history),
         "seeds": [np.asarray(seed).tolist() for seed in _seeds(model)],
     }
 
 
 def put_back(model: keras.Model, about: Mapping) -> None:
     """Give a model what :func:`state` took down: its losses and draws."""
-    model.loss_history = unpacked(about["history"])
+    if about["history"]:
+        model.loss_history = unpacked(about["history"])
     for seed, value in zip(_seeds(model), about["seeds"], strict=True):
         seed.assign(value)
 

@@ -199,11 +199,11 @@ def run(
     return model.loss_history
 
 
-def whole(steps) -> int:
-    """Return a number of steps as an int; ValueError unless it is whole and above 0."""
-    if not isinstance(steps, numbers.Integral) or isinstance(steps, bool) or steps < 1:
-        raise ValueError(f"steps: {steps!r} is no whole number of at least 1.")
-    return int(steps)
+def whole(value, name: str = "steps") -> int:
+    """Return a count as an int; ValueError unless it is whole and at least 1."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name}: {value!r} is no whole number of at least 1.")
+    return int(value)
 
 
 def resume(

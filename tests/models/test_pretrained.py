@@ -1,18 +1,18 @@
 """Shipped weights: where they come from, and that a new training begins like them."""
 
-import json
+import shutil
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from gan_notes.data.images import load_images
 from gan_notes.data.prices import load_prices
 from gan_notes.data.windows import make_windows
-from gan_notes.models import dcgan
+from gan_notes.models import dcgan, pretrained
 from gan_notes.models.gan import GAN
 from gan_notes.models.timegan import TimeGAN
-from gan_notes.training import loop, pretrained
 
 
 @pytest.fixture(scope="module")
@@ -20,89 +20,108 @@ def windows():
     return make_windows(load_prices())
 
 
-def timegan(windows, **options):
-    return TimeGAN(24, 6, transform=windows.transform, **options)
-
-
 @pytest.mark.parametrize("name", pretrained.names())
-def test_every_weight_tells_its_provenance(name):
+def test_every_weight_tells_its_provenance_and_loads(name):
     about = pretrained.provenance(name)
-    assert about["command"].startswith("python -m gan_notes ship book/")
+    assert "ship" in about["command"]
     assert len(about["commit"]) == 40
     assert about["steps"] > 0
     assert {"seed", "batch_size", "data"} <= set(about["settings"])
     assert {"python", "tensorflow", "keras", "numpy"} <= set(about["versions"])
     assert about["hardware"]
+    model = pretrained.load(name)
+    assert model.name == name
+    assert model.loss_history.index[-1] == about["steps"]
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def test_weights_are_small():
+    sizes = [path.stat().st_size for path in pretrained.FOLDER.iterdir()]
+    assert sum(sizes) < 16e6
 
 
 def test_a_new_training_begins_as_the_shipped_timegan_did(windows):
     """The first rows of the shipped history, trained again from the same seed."""
-    model = timegan(windows)
-    again = model.fit(windows.train, steps=(20, 1, 1), verbose=0)
-    shipped = pretrained.load(timegan(windows), windows.train)
+    model = TimeGAN(24, 6, transform=windows.transform)
+    shipped = pretrained.load("timegan", windows.train)
+    model.first_phases = shipped.settings["first_phases"]
+    model.set_data(windows.train)
+    model.run_to(20, verbose=0)
     np.testing.assert_allclose(
-        again.reconstruction.loc[[10, 20]],
-        shipped.reconstruction.loc[[10, 20]],
+        model.loss_history.reconstruction,
+        shipped.loss_history.reconstruction.loc[[10, 20]],
         rtol=1e-3,  # other processors round otherwise
     )
 
 
 def test_the_shipped_timegan_restores_windows_as_its_history_ends(windows):
-    model = timegan(windows)
-    history = pretrained.load(model, windows.train)
+    model = pretrained.load("timegan", windows.train)
     restored = model.recovery(model.embedder(windows.train[::10]))
     error = float(np.sqrt(np.mean((restored - windows.train[::10]) ** 2)))
-    last = history.reconstruction.iloc[-50:].median()
+    last = model.loss_history.reconstruction.iloc[-50:].median()
     assert 0.5 * last < error < 2 * last
 
 
+def test_the_shipped_timegan_gives_prices(windows):
+    model = pretrained.load("timegan", windows.train)
+    (frame,) = model.prices(1, dates=windows.test_dates[0], seed=0)
+    assert list(frame.columns) == windows.tickers
+
+
+def test_weights_load_with_their_own_gru_where_there_is_a_gpu(windows, monkeypatch):
+    """The list of devices is faked, so Keras's loop runs in place of fused cells."""
+    expected = pretrained.load("timegan").generate(2, seed=0)
+    monkeypatch.setattr(
+        tf.config, "get_visible_devices", lambda kind=None: ["/device:GPU:0"]
+    )
+    assert TimeGAN(24, 6).reset_after is True
+    model = pretrained.load("timegan", windows.train)
+    assert model.reset_after is False
+    np.testing.assert_allclose(model.generate(2, seed=0), expected, atol=1e-5)
+
+
 def test_shipped_weights_are_for_their_data_only(windows):
-    with pytest.raises(ValueError, match=r"trained on other data.*Set train=True"):
-        pretrained.load(timegan(windows), windows.train[:-1])
-
-
-def test_shipped_weights_are_for_their_network_only(windows):
-    with pytest.raises(ValueError, match=r"do not fit the network.*Set train=True"):
-        pretrained.load(timegan(windows, hidden_dim=8), windows.train)
+    with pytest.raises(ValueError, match=r"trained on other data.*train=True"):
+        pretrained.load("timegan", windows.train[:-1])
 
 
 def test_unknown_weights_are_named_with_those_that_ship():
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)], name="mine")
-    with pytest.raises(ValueError, match=r"'mine' has no shipped.*timegan.*train=True"):
-        pretrained.load(model)
+    with pytest.raises(ValueError, match=r"'mine' has no shipped.*timegan"):
+        pretrained.load("mine")
+
+
+@pytest.mark.parametrize("content", [b"", b"half of"])
+def test_damaged_weights_are_named_with_the_remedy(tmp_path, monkeypatch, content):
+    shutil.copy(pretrained.FOLDER / "gan_ring.json", tmp_path)
+    (tmp_path / "gan_ring.weights.h5").write_bytes(content)
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    with pytest.raises(ValueError, match=r"damaged.*pip install --force-reinstall"):
+        pretrained.load("gan_ring")
+
+
+def test_steps_that_are_done_are_said():
+    images, _ = load_images("mnist")
+    gan = pretrained.load("dcgan", images[:4000])
+    with pytest.warns(UserWarning, match="12,000 steps are done"):
+        gan.fit(images[:4000], steps=100, batch_size=64, verbose=0)
 
 
 def test_the_shipped_dcgan_makes_images():
-    gan = GAN(dcgan.build_generator(), dcgan.build_discriminator(), name="dcgan")
     images, _ = load_images("mnist")
-    history = pretrained.load(gan, images[:4000])
-    synthetic = gan.generate(64)
-    assert len(history)
+    gan = pretrained.load("dcgan", images[:4000])
+    synthetic = gan.generate(64, seed=0)
+    assert len(gan.loss_history)
     assert synthetic.shape == (64, 28, 28, 1)
     assert abs(synthetic.mean() - images.mean()) < 0.2
     assert synthetic.std(axis=0).mean() > 0.3  # not one image again and again
 
 
-def test_keep_drops_the_optimizers_and_load_finds_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
-    x = np.random.default_rng(0).normal(size=(64, 1)).astype("float32")
-
-    def make():
-        model = keras.Sequential(
-            [keras.Input((1,)), keras.layers.Dense(1)], name="tiny"
-        )
-        model.compile("adam", "mse", jit_compile=False)
-        return model
-
-    trained = make()
-    history = loop.fit(trained, x, steps=10, checkpoint_dir=tmp_path, verbose=0, seed=3)
-    assert pretrained.keep(tmp_path / "tiny.npz", {"parameters": {}}) == "tiny"
-    assert pretrained.names() == ["tiny"]
-    with np.load(tmp_path / "weights" / "tiny.npz") as file:
-        assert not [name for name in file.files if name.startswith("optimizer")]
-    about = json.loads((tmp_path / "weights" / "tiny.json").read_text())
-    assert (about["steps"], about["settings"]["seed"]) == (10, 3)
-    fresh = make()
-    loaded = pretrained.load(fresh, x)
-    np.testing.assert_array_equal(fresh.get_weights()[0], trained.get_weights()[0])
-    np.testing.assert_array_equal(loaded.to_numpy(), history.to_numpy())
+def test_a_new_training_begins_as_the_shipped_dcgan_did():
+    images, _ = load_images("mnist")
+    shipped = pretrained.load("dcgan", images[:4000])
+    keras.utils.set_random_seed(0)
+    gan = GAN(dcgan.build_generator(), dcgan.build_discriminator(), name="dcgan")
+    history = gan.fit(images[:4000], steps=20, batch_size=64, verbose=0)
+    np.testing.assert_allclose(
+        history, shipped.loss_history.loc[[10, 20]], rtol=1e-2, atol=1e-2
+    )
