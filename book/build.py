@@ -25,44 +25,69 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 AT_ONCE = 2  # two notebooks of one or two threads each: 2 cores, under 6 GB
 # What TensorFlow says as it starts, here when the interface page imports it.
-TENSORFLOW = re.compile(r"[IWE]0000 |WARNING: All log messages|To enable the following")
+TENSORFLOW = re.compile(
+    r"[IWE]0000 |WARNING: All log messages|To enable the following"
+)
 SMALL = {"steps": 20, "train": True}
 
 
 def main(arguments=None):
     """Run the steps that the arguments ask for; return the exit status."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--build", type=Path, default=ROOT / "_build", help="folder")
-    parser.add_argument("--small", action="store_true", help=f"with {SMALL}")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="these chapters")
-    parser.add_argument("--no-execute", action="store_true", help="render what ran")
-    parser.add_argument("--no-site", action="store_true", help="execute only")
+    parser.add_argument(
+        "--build", type=Path, default=ROOT / "_build", help="folder"
+    )
+    parser.add_argument(
+        "--small", action="store_true", help=f"with {SMALL}"
+    )
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="these chapters"
+    )
+    parser.add_argument(
+        "--no-execute", action="store_true", help="render what ran"
+    )
+    parser.add_argument(
+        "--no-site", action="store_true", help="execute only"
+    )
     options = parser.parse_args(arguments)
     staging = options.build.resolve() / "staging"
 
-    chapters = [page for page in pages() if (ROOT / f"{page}.ipynb").exists()]
+    chapters = [
+        page for page in pages() if (ROOT / f"{page}.ipynb").exists()
+    ]
     if options.only:
-        chapters = [page for page in chapters if Path(page).name in options.only]
+        chapters = [
+            page for page in chapters if Path(page).name in options.only
+        ]
     if not chapters:
         print(f"no chapter of that name in _toc.yml: {options.only}")
         return 2
-    stage(staging, keep=pages() if options.only or options.no_execute else [])
+    stage(
+        staging, keep=pages() if options.only or options.no_execute else []
+    )
     if not options.no_execute:
-        failures = execute_all(staging, chapters, SMALL if options.small else {})
+        failures = execute_all(
+            staging, chapters, SMALL if options.small else {}
+        )
         if failures:
             print("\n" + "\n\n".join(failures))
             return 1
     if options.no_site:
         return 0
-    return render(staging, options.build.resolve() / "html", draft=bool(options.only))
+    return render(
+        staging, options.build.resolve() / "html", draft=bool(options.only)
+    )
 
 
 def pages():
     """Return every page of _toc.yml in reading order, as `book/name`."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    chapters = [page["file"] for part in toc["parts"] for page in part["chapters"]]
+    chapters = [
+        page["file"] for part in toc["parts"] for page in part["chapters"]
+    ]
     return [toc["root"], *chapters]
 
 
@@ -77,7 +102,9 @@ def stage(staging, keep):
     staging.mkdir(parents=True)
     shutil.copy(ROOT / "_toc.yml", staging)
     config = (ROOT / "_config.yml").read_text()
-    config = config.replace("execute_notebooks: cache", "execute_notebooks: off")
+    config = config.replace(
+        "execute_notebooks: cache", "execute_notebooks: off"
+    )
     (staging / "_config.yml").write_text(config)
     ignored = shutil.ignore_patterns("__pycache__", ".*")
     for folder in ("book", "benchmarks"):
@@ -92,8 +119,12 @@ def execute_all(staging, chapters, parameters):
     # The kernel of the environment that runs this, whatever else is registered.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     failures = []
-    log = staging.parent / "kernels.log"  # TensorFlow's lines, out of the way
-    with ProcessPoolExecutor(AT_ONCE, initializer=quiet, initargs=(log,)) as pool:
+    log = (
+        staging.parent / "kernels.log"
+    )  # TensorFlow's lines, out of the way
+    with ProcessPoolExecutor(
+        AT_ONCE, initializer=quiet, initargs=(log,)
+    ) as pool:
         running = {
             pool.submit(execute, staging, page, parameters): Path(page).name
             for page in chapters
@@ -103,7 +134,8 @@ def execute_all(staging, chapters, parameters):
             seconds, failure = future.result()
             state = "failed" if failure else "executed"
             print(
-                f"[{done}/{len(running)}] {name} {state} in {seconds:.0f} s", flush=True
+                f"[{done}/{len(running)}] {name} {state} in {seconds:.0f} s",
+                flush=True,
             )
             if failure:
                 failures.append(failure)
@@ -112,7 +144,10 @@ def execute_all(staging, chapters, parameters):
 
 def quiet(log):
     """Send what this process and its kernels write on stderr to a file."""
-    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), sys.stderr.fileno())
+    os.dup2(
+        os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND),
+        sys.stderr.fileno(),
+    )
 
 
 def execute(staging, page, parameters):
@@ -134,7 +169,8 @@ def execute(staging, page, parameters):
         )
     except PapermillExecutionError as error:
         sources = [
-            "".join(c["source"]) for c in json.loads(source.read_text())["cells"]
+            "".join(c["source"])
+            for c in json.loads(source.read_text())["cells"]
         ]
         lines = error.source.strip().splitlines()
         failure = (
@@ -144,7 +180,9 @@ def execute(staging, page, parameters):
             f"Kept with its outputs so far: {target}"
         )
     except Exception as error:
-        failure = f"{target.name} did not run:\n{type(error).__name__}: {error}"
+        failure = (
+            f"{target.name} did not run:\n{type(error).__name__}: {error}"
+        )
     return time.monotonic() - started, failure
 
 
@@ -189,7 +227,9 @@ def drop_missing_pages(staging):
                 part["chapters"].remove(page)
     toc["parts"] = [part for part in toc["parts"] if part["chapters"]]
     if not list(staging.glob(toc["root"] + ".*")):
-        (staging / f"{toc['root']}.md").write_text("# GAN notes\n\nA draft.\n")
+        (staging / f"{toc['root']}.md").write_text(
+            "# GAN notes\n\nA draft.\n"
+        )
     path.write_text(yaml.safe_dump(toc, sort_keys=False))
 
 

@@ -13,7 +13,9 @@ def copy_mathjax(app, error):
     """Copy MathJax from its wheel, so that a page asks the network for nothing."""
     if error or app.builder.format != "html":
         return
-    package = importlib.util.find_spec("mathjax").submodule_search_locations[0]
+    package = importlib.util.find_spec(
+        "mathjax"
+    ).submodule_search_locations[0]
     source = Path(package, "static", "mathjax", "es5")
     target = Path(app.outdir, "_static", "mathjax")
     target.mkdir(exist_ok=True)
@@ -27,7 +29,8 @@ def drop_thebe(app, page, template, context, doctree):
     context["script_files"] = [
         script
         for script in context["script_files"]
-        if "thebe" not in str(getattr(script, "filename", script) or script.attributes)
+        if "thebe"
+        not in str(getattr(script, "filename", script) or script.attributes)
     ]
 
 
@@ -41,16 +44,25 @@ class Benchmark(SphinxDirective):
         path = Path(self.env.srcdir, self.arguments[0])
         self.env.note_dependency(str(path))
         if not path.exists():
-            raise self.error(f"{self.arguments[0]} is not there: run `make bench`")
+            raise self.error(
+                f"{self.arguments[0]} is not there: run `make bench`"
+            )
         rows = list(flatten(json.loads(path.read_text())))
         body = nodes.tbody()
         for row in rows:
             body += nodes.row(
                 "",
-                *(nodes.entry("", nodes.paragraph(text=text)) for text in row),
+                *(
+                    nodes.entry("", nodes.paragraph(text=text))
+                    for text in row
+                ),
             )
         group = nodes.tgroup("", cols=2)
-        group += [nodes.colspec(colwidth=1), nodes.colspec(colwidth=1), body]
+        group += [
+            nodes.colspec(colwidth=1),
+            nodes.colspec(colwidth=1),
+            body,
+        ]
         return [nodes.table("", group, classes=["benchmark"])]
 
 
@@ -63,7 +75,10 @@ def flatten(value, name=""):
         yield name, ", ".join(f"{item:g}" if isinstance(item, float) else str(item)
                               for item in value)  # fmt: skip
     else:
-        yield name, f"{value:.4g}" if isinstance(value, float) else str(value)
+        yield (
+            name,
+            f"{value:.4g}" if isinstance(value, float) else str(value),
+        )
 
 
 def setup(app):
