@@ -23,12 +23,6 @@ from tqdm import tqdm
 
 SAVE_SECONDS = 30.0  # a killed training loses at most this much
 
-# This pass drops orderings between operations that it holds for redundant. With two
-# operations at a time the last digit of a gradient then differs between runs, and
-# after a thousand steps the model does. Without it a seed fixes every digit, and the
-# speed is the same.
-tf.config.optimizer.set_experimental_options({"dependency_optimization": False})
-
 
 def key(seed: int, step: tf.Tensor, stream: int = 0) -> tf.Tensor:
     """Return the random key of one step.

@@ -79,31 +79,3 @@ def load(model: keras.Model, *data: np.ndarray) -> pd.DataFrame:
     if hasattr(model, "history_by_phase"):
         return model.history_by_phase()
     return history
-
-
-def keep(checkpoint: str | Path, about: dict) -> str:
-    """Turn a checkpoint into shipped weights: drop the optimizers, add provenance.
-
-    Parameters
-    ----------
-    checkpoint : path of a ``<name>.npz`` written by ``fit``
-    about : dict
-        JSON-able: command, commit, parameters, versions, hardware.
-
-    Returns
-    -------
-    The name under which :func:`load` finds them.
-    """
-    checkpoint = Path(checkpoint)
-    with np.load(checkpoint) as file:
-        arrays = {k: file[k] for k in file.files if not k.startswith("optimizer")}
-    about = {
-        **about,
-        "settings": json.loads(str(arrays["about"]))["settings"],
-        "steps": int(arrays["history_steps"][-1]),
-    }
-    FOLDER.mkdir(exist_ok=True)
-    np.savez_compressed(FOLDER / checkpoint.name, **arrays)
-    text = json.dumps(about, indent=1) + "\n"
-    (FOLDER / f"{checkpoint.stem}.json").write_text(text)
-    return checkpoint.stem

@@ -1,7 +1,5 @@
 """Shipped weights: where they come from, and that a new training begins like them."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
@@ -12,7 +10,7 @@ from gan_notes.data.windows import make_windows
 from gan_notes.models import dcgan
 from gan_notes.models.gan import GAN
 from gan_notes.models.timegan import TimeGAN
-from gan_notes.training import loop, pretrained
+from gan_notes.training import pretrained
 
 
 @pytest.fixture(scope="module")
@@ -81,28 +79,3 @@ def test_the_shipped_dcgan_makes_images():
     assert synthetic.shape == (64, 28, 28, 1)
     assert abs(synthetic.mean() - images.mean()) < 0.2
     assert synthetic.std(axis=0).mean() > 0.3  # not one image again and again
-
-
-def test_keep_drops_the_optimizers_and_load_finds_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
-    x = np.random.default_rng(0).normal(size=(64, 1)).astype("float32")
-
-    def make():
-        model = keras.Sequential(
-            [keras.Input((1,)), keras.layers.Dense(1)], name="tiny"
-        )
-        model.compile("adam", "mse", jit_compile=False)
-        return model
-
-    trained = make()
-    history = loop.fit(trained, x, steps=10, checkpoint_dir=tmp_path, verbose=0, seed=3)
-    assert pretrained.keep(tmp_path / "tiny.npz", {"parameters": {}}) == "tiny"
-    assert pretrained.names() == ["tiny"]
-    with np.load(tmp_path / "weights" / "tiny.npz") as file:
-        assert not [name for name in file.files if name.startswith("optimizer")]
-    about = json.loads((tmp_path / "weights" / "tiny.json").read_text())
-    assert (about["steps"], about["settings"]["seed"]) == (10, 3)
-    fresh = make()
-    loaded = pretrained.load(fresh, x)
-    np.testing.assert_array_equal(fresh.get_weights()[0], trained.get_weights()[0])
-    np.testing.assert_array_equal(loaded.to_numpy(), history.to_numpy())
