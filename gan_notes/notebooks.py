@@ -113,7 +113,7 @@ def check(values: Mapping[str, object]) -> None:
     Parameters
     ----------
     values : mapping
-        Parameters by name; those that :data:`PARAMETERS` knows are checked.
+        Parameters by name; those that ``PARAMETERS`` knows are checked.
 
     Raises
     ------
@@ -383,7 +383,7 @@ def read(name: str, text: str, declared: str = "") -> object:
     name, text : str
     declared : str
         The word behind ``# type:`` in the notebook, for a parameter that is not one of
-        :data:`PARAMETERS`.
+        ``PARAMETERS``.
 
     Raises
     ------

@@ -1,7 +1,11 @@
-"""What the site needs beyond Jupyter Book: offline mathematics, benchmark tables."""
+"""What the site needs beyond Jupyter Book.
+
+Offline mathematics, benchmark tables, and folded code under its own title.
+"""
 
 import importlib.util
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -32,6 +36,21 @@ def drop_thebe(app, page, template, context, doctree):
         if "thebe"
         not in str(getattr(script, "filename", script) or script.attributes)
     ]
+
+
+def title_folded_code(app, doctree):
+    """Label folded code by its `# @title`, the line that Colab shows, not both."""
+    for cell in doctree.findall(nodes.container):
+        if not cell.get("hide_mode"):
+            continue
+        code = next(cell.findall(nodes.literal_block))
+        found = re.match(r"# @title (.+)\n+", code.astext())
+        if found:
+            cell["prompt_show"] = f"Show code: {found[1]}"
+            cell["prompt_hide"] = f"Hide code: {found[1]}"
+            rest = code.astext()[found.end() :]
+            code.rawsource = rest
+            code[:] = [nodes.Text(rest)]
 
 
 class Benchmark(SphinxDirective):
@@ -82,8 +101,9 @@ def flatten(value, name=""):
 
 
 def setup(app):
-    """Register both with Sphinx."""
+    """Register all of it with Sphinx."""
     app.add_directive("benchmark", Benchmark)
+    app.connect("doctree-read", title_folded_code)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
     return {"version": "1", "parallel_read_safe": True}
