@@ -17,7 +17,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
-book: $(VENV)/installed ## execute every notebook and build the site into _build/html
+book: $(VENV)/installed ## execute every notebook, check what pages say, build _build/html
 	$(BIN)/python book/build.py
 
 test: $(VENV)/installed lint ## lint, unit tests, every notebook small, its site in a browser

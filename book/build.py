@@ -5,12 +5,15 @@ python book/build.py --small                the same with small parameters, quic
 python book/build.py --only 01_intuition    one chapter; missing pages are left out
 
 The sources are copied to <build>/staging and executed there by papermill, two at a
-time. Jupyter Book renders that copy with execution off, so the site shows exactly what
-ran, and a notebook that fails stops the build.
+time; each writes its results to <build>/results. Jupyter Book renders that copy with
+execution off, so the site shows exactly what ran. A notebook that fails stops the
+build, and so does a page whose "As published" says other than its run
+(book/published.py); with small parameters nothing is compared.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import re
 import shutil
@@ -20,49 +23,78 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
+import published
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 AT_ONCE = 2  # two notebooks of one or two threads each: 2 cores, under 6 GB
 # What TensorFlow says as it starts, here when the interface page imports it.
-TENSORFLOW = re.compile(r"[IWE]0000 |WARNING: All log messages|To enable the following")
+TENSORFLOW = re.compile(
+    r"[IWE]0000 |WARNING: All log messages|To enable the following"
+)
 SMALL = {"steps": 20, "train": True}
 
 
 def main(arguments=None):
     """Run the steps that the arguments ask for; return the exit status."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--build", type=Path, default=ROOT / "_build", help="folder")
-    parser.add_argument("--small", action="store_true", help=f"with {SMALL}")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="these chapters")
-    parser.add_argument("--no-execute", action="store_true", help="render what ran")
-    parser.add_argument("--no-site", action="store_true", help="execute only")
+    parser.add_argument(
+        "--build", type=Path, default=ROOT / "_build", help="folder"
+    )
+    parser.add_argument(
+        "--small", action="store_true", help=f"with {SMALL}"
+    )
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="these chapters"
+    )
+    parser.add_argument(
+        "--no-execute", action="store_true", help="render what ran"
+    )
+    parser.add_argument(
+        "--no-site", action="store_true", help="execute only"
+    )
     options = parser.parse_args(arguments)
-    staging = options.build.resolve() / "staging"
+    build = options.build.resolve()
+    staging, results = build / "staging", build / "results"
 
-    chapters = [page for page in pages() if (ROOT / f"{page}.ipynb").exists()]
+    chapters = [
+        page for page in pages() if (ROOT / f"{page}.ipynb").exists()
+    ]
     if options.only:
-        chapters = [page for page in chapters if Path(page).name in options.only]
+        chapters = [
+            page for page in chapters if Path(page).name in options.only
+        ]
     if not chapters:
         print(f"no chapter of that name in _toc.yml: {options.only}")
         return 2
-    stage(staging, keep=pages() if options.only or options.no_execute else [])
+    stage(
+        staging, keep=pages() if options.only or options.no_execute else []
+    )
+    wrong = []
     if not options.no_execute:
-        failures = execute_all(staging, chapters, SMALL if options.small else {})
+        parameters = SMALL if options.small else {}
+        failures = execute_all(staging, results, chapters, parameters)
         if failures:
             print("\n" + "\n\n".join(failures))
             return 1
-    if options.no_site:
-        return 0
-    return render(staging, options.build.resolve() / "html", draft=bool(options.only))
+        if not options.small:
+            wrong = compare(results, chapters)
+            print(*wrong, sep="\n", end="\n" if wrong else "")
+    if options.no_site or (wrong and not options.only):
+        return int(bool(wrong))
+    status = render(staging, build / "html", draft=bool(options.only))
+    return status or int(bool(wrong))
 
 
 def pages():
     """Return every page of _toc.yml in reading order, as `book/name`."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    chapters = [page["file"] for part in toc["parts"] for page in part["chapters"]]
+    chapters = [
+        page["file"] for part in toc["parts"] for page in part["chapters"]
+    ]
     return [toc["root"], *chapters]
 
 
@@ -77,7 +109,9 @@ def stage(staging, keep):
     staging.mkdir(parents=True)
     shutil.copy(ROOT / "_toc.yml", staging)
     config = (ROOT / "_config.yml").read_text()
-    config = config.replace("execute_notebooks: cache", "execute_notebooks: off")
+    config = config.replace(
+        "execute_notebooks: cache", "execute_notebooks: off"
+    )
     (staging / "_config.yml").write_text(config)
     ignored = shutil.ignore_patterns("__pycache__", ".*")
     for folder in ("book", "benchmarks"):
@@ -87,23 +121,43 @@ def stage(staging, keep):
         path.write_bytes(content)
 
 
-def execute_all(staging, chapters, parameters):
+def compare(results, chapters):
+    """Return a sentence for each number that a page does not have from its run."""
+    wrong = []
+    for page in chapters:
+        notebook = json.loads((ROOT / f"{page}.ipynb").read_text())
+        name, result = Path(page).name, {"metrics": []}
+        path = results / name / "metrics.json"
+        if path.exists():
+            result = json.loads(path.read_text())
+        wrong += published.contradictions(name, notebook, result)
+    return wrong
+
+
+def execute_all(staging, results, chapters, parameters):
     """Execute the chapters, a line of progress for each; return what failed, told."""
     # The kernel of the environment that runs this, whatever else is registered.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     failures = []
-    log = staging.parent / "kernels.log"  # TensorFlow's lines, out of the way
-    with ProcessPoolExecutor(AT_ONCE, initializer=quiet, initargs=(log,)) as pool:
-        running = {
-            pool.submit(execute, staging, page, parameters): Path(page).name
-            for page in chapters
-        }
+    # TensorFlow's lines, out of the way.
+    log = staging.parent / "kernels.log"
+    # Fresh processes: a copy of this one would have its threads' locks too.
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(AT_ONCE, fresh, quiet, (log,)) as pool:
+        running = {}
+        for page in chapters:
+            name = Path(page).name
+            shutil.rmtree(results / name, ignore_errors=True)
+            values = {**parameters, "output_dir": str(results / name)}
+            paths = [top / f"{page}.ipynb" for top in (ROOT, staging)]
+            running[pool.submit(execute, *paths, values)] = name
         for done, future in enumerate(as_completed(running), start=1):
             name = running[future]
             seconds, failure = future.result()
             state = "failed" if failure else "executed"
             print(
-                f"[{done}/{len(running)}] {name} {state} in {seconds:.0f} s", flush=True
+                f"[{done}/{len(running)}] {name} {state} in {seconds:.0f} s",
+                flush=True,
             )
             if failure:
                 failures.append(failure)
@@ -112,15 +166,14 @@ def execute_all(staging, chapters, parameters):
 
 def quiet(log):
     """Send what this process and its kernels write on stderr to a file."""
-    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), sys.stderr.fileno())
+    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
 
 
-def execute(staging, page, parameters):
+def execute(source, target, parameters):
     """Execute one notebook; return its seconds and, when it failed, a message."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    source, target = ROOT / f"{page}.ipynb", staging / f"{page}.ipynb"
     started, failure = time.monotonic(), None
     try:
         papermill.execute_notebook(
@@ -132,9 +185,11 @@ def execute(staging, page, parameters):
             cwd=target.parent,
             progress_bar=False,
         )
+        forget_the_build(target)
     except PapermillExecutionError as error:
         sources = [
-            "".join(c["source"]) for c in json.loads(source.read_text())["cells"]
+            "".join(c["source"])
+            for c in json.loads(source.read_text())["cells"]
         ]
         lines = error.source.strip().splitlines()
         failure = (
@@ -144,8 +199,27 @@ def execute(staging, page, parameters):
             f"Kept with its outputs so far: {target}"
         )
     except Exception as error:
-        failure = f"{target.name} did not run:\n{type(error).__name__}: {error}"
+        failure = (
+            f"{target.name} did not run:\n{type(error).__name__}: {error}"
+        )
     return time.monotonic() - started, failure
+
+
+def forget_the_build(path):
+    """Take out of an executed notebook what only this build put in.
+
+    That is papermill's cell of parameters, with a folder of this machine, and
+    its record of the paths: the page and its download are the chapter's.
+    """
+    notebook = json.loads(path.read_text())
+    notebook["metadata"].pop("papermill", None)
+    notebook["cells"] = [
+        cell
+        for cell in notebook["cells"]
+        if "injected-parameters" not in cell["metadata"].get("tags", [])
+    ]
+    text = json.dumps(notebook, indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def render(staging, html, draft):
@@ -189,7 +263,9 @@ def drop_missing_pages(staging):
                 part["chapters"].remove(page)
     toc["parts"] = [part for part in toc["parts"] if part["chapters"]]
     if not list(staging.glob(toc["root"] + ".*")):
-        (staging / f"{toc['root']}.md").write_text("# GAN notes\n\nA draft.\n")
+        (staging / f"{toc['root']}.md").write_text(
+            "# GAN notes\n\nA draft.\n"
+        )
     path.write_text(yaml.safe_dump(toc, sort_keys=False))
 
 

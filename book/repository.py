@@ -18,9 +18,13 @@ def rewrite(url):
     """Replace the configured address by `url` in every file; return those changed."""
     new = URL.fullmatch(url)
     if not new:
-        raise SystemExit(f"URL={url!r}: expected https://github.com/OWNER/NAME")
+        raise SystemExit(
+            f"URL={url!r}: expected https://github.com/OWNER/NAME"
+        )
     config = (ROOT / "_config.yml").read_text()
-    found = re.search(r"url: https://github\.com/([\w.-]+)/([\w.-]+)", config)
+    found = re.search(
+        r"url: https://github\.com/([\w.-]+)/([\w.-]+)", config
+    )
     old_owner, old_name = found.groups()
     owner, name = new.groups()
     site = re.escape(f"{old_owner}.github.io/{old_name}")

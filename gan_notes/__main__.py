@@ -1,7 +1,6 @@
-"""``python -m gan_notes``: rerun a notebook with checked parameters, or ship weights.
+"""``python -m gan_notes``: rerun a notebook, its parameters checked first.
 
 python -m gan_notes run NOTEBOOK OUTPUT -p steps 500 -p seed 1
-python -m gan_notes ship NOTEBOOK -p steps 20000
 """
 
 from __future__ import annotations
@@ -19,33 +18,29 @@ def main(arguments: list[str] | None = None) -> int:
     )
     run.add_argument("notebook")
     run.add_argument("output", help="where the executed notebook is written")
-    ship = commands.add_parser(
-        "ship", help="train a notebook's models and keep their weights in the package"
-    )
-    ship.add_argument("notebook")
-    for command in (run, ship):
-        command.add_argument(
-            "-p",
-            dest="parameters",
-            nargs=2,
-            action="append",
-            default=[],
-            metavar=("NAME", "VALUE"),
-            help="a parameter of the notebook; may be repeated",
-        )
+    take_parameters(run)
     options = parser.parse_args(arguments)
-    parameters = dict(options.parameters)
     from gan_notes import notebooks
 
     try:
-        if options.command == "run":
-            notebooks.run(options.notebook, options.output, parameters)
-        else:
-            print(*notebooks.ship(options.notebook, parameters))
-    except (ValueError, ModuleNotFoundError) as error:
+        notebooks.run(options.notebook, options.output, dict(options.parameters))
+    except (ValueError, RuntimeError, ModuleNotFoundError) as error:
         print(f"gan_notes: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def take_parameters(parser: argparse.ArgumentParser) -> None:
+    """Let a command take ``-p NAME VALUE``, any number of times."""
+    parser.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a parameter of the notebook; may be repeated",
+    )
 
 
 if __name__ == "__main__":

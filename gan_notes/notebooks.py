@@ -5,18 +5,17 @@ Only this module knows about notebooks. The page "How to use this book" shows it
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import platform
 import re
 import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -24,7 +23,17 @@ import pandas as pd
 TRANSFORMS = ("levels", "normal_scores", "log_returns")
 REPORTED = ("gan-notes", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
 ROW = ("metric", "candidate", "value", "low", "high", "better", "floor", "at_floor")
+FOLDERS = ("checkpoint_dir", "output_dir")
+# More cores than that were not measured: there TensorFlow chooses.
+FEW_CORES = 4
 
+# the word behind `# type:`, for parameters that one chapter alone has
+TYPES = {
+    "int": (int, "a whole number"),
+    "float": (float, "a number"),
+    "bool": (bool, "True or False"),
+    "str": (str, "text"),
+}
 # name: type, what is allowed in words, and the check of it
 PARAMETERS = {
     "seed": (int, "a whole number from 0 to 2147483647", lambda v: 0 <= v < 2**31),
@@ -51,21 +60,51 @@ def threads(*, recurrent: bool = False) -> None:
     Parameters
     ----------
     recurrent : bool
-        True for models of many small steps: one thread inside an operation, two
-        operations side by side. False leaves all cores to each operation, which
-        convolutions want.
+        True for models of many small steps: on few cores one thread inside an
+        operation, two operations side by side. False leaves all cores to each
+        operation, which convolutions want.
 
     Notes
     -----
+    On two cores one thread inside an operation made TimeGAN half as fast again: its
+    matrices are too small to share. Where TensorFlow will find a GPU, or more than
+    four cores, the choice is TensorFlow's: a GPU does the small operations itself, and
+    what is left to many cores (judges, scikit-learn) is large enough to share.
     Environment variables that are set already are left alone.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if recurrent:
+    if recurrent and os.cpu_count() <= FEW_CORES and not _has_nvidia_driver():
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
         os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
         # scikit-learn's threads spin while they wait: when two chapters run at once
         # on two cores, t-SNE and boosting take ten times as long with two each.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def repeatable(seed: int) -> None:
+    """Make runs of this process repeat: one seed, and on a CPU one order of operations.
+
+    Parameters
+    ----------
+    seed : int
+        For Python, NumPy and Keras alike.
+
+    Notes
+    -----
+    On a CPU two runs agree in every digit. On a GPU they agree only approximately: some
+    operations have no deterministic kernel there and would raise an error, so op
+    determinism stays off where TensorFlow sees one.
+    """
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(seed)
+    # This pass drops orderings between operations that it holds for redundant. With two
+    # operations at a time the last digit of a gradient then differs between runs, and
+    # after a thousand steps the model does. Without it the speed is the same.
+    tf.config.optimizer.set_experimental_options({"dependency_optimization": False})
+    if not tf.config.get_visible_devices("GPU"):
+        tf.config.experimental.enable_op_determinism()
 
 
 def check(values: Mapping[str, object]) -> None:
@@ -74,21 +113,65 @@ def check(values: Mapping[str, object]) -> None:
     Parameters
     ----------
     values : mapping
-        Known parameters by name; each is checked.
+        Parameters by name; those that ``PARAMETERS`` knows are checked.
 
     Raises
     ------
     ValueError
         The first wrong one: its name, what came and what is allowed.
     """
-    for name, value in values.items():
-        kind, allowed, test = PARAMETERS[name]
+    for name, (kind, allowed, test) in PARAMETERS.items():
+        if name not in values:
+            continue
+        value = values[name]
         # bool is an int to Python, but `steps=True` is a slip.
         if type(value) is not kind or (test and not test(value)):
-            raise ValueError(f"{name}: {value!r} is not allowed; give {allowed}.")
+            hint = ""
+            if kind is str and isinstance(value, int | float | None):
+                hint = (
+                    " If papermill was given text by -p, it made a number of it, or "
+                    f"True, False or None: use -r {name}."
+                )
+            raise ValueError(f"{name}: {value!r} is not allowed; give {allowed}.{hint}")
     start, end = values.get("start"), values.get("end")
     if start and end and start > end:
         raise ValueError(f"start: {start!r} is after end {end!r}; swap them.")
+
+
+def folders(values: Mapping[str, object]) -> dict[str, str]:
+    """Make the folders that the parameters name, and try to write into each.
+
+    Parameters
+    ----------
+    values : mapping
+        Parameters by name.
+
+    Returns
+    -------
+    dict of the folders' parameters that are not empty, ``~`` expanded.
+
+    Raises
+    ------
+    ValueError
+        A folder that cannot be made or written to: the parameter, the path, the reason.
+    """
+    made = {}
+    for name in FOLDERS:
+        if not values.get(name):
+            continue
+        try:
+            path = Path(values[name]).expanduser()
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path) as trial:
+                trial.write(b"trial")
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ValueError(
+                f"{name}: {values[name]!r} cannot be written to ({reason}); "
+                f"give {PARAMETERS[name][1]}."
+            ) from error
+        made[name] = str(path)
+    return made
 
 
 @dataclass
@@ -126,6 +209,7 @@ class Chapter:
         metrics: Sequence[Mapping] = (),
         figures: Mapping | None = None,
         data: Mapping[str, pd.DataFrame] | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         """Write the results to ``output_dir``; do nothing where it is empty.
 
@@ -138,6 +222,8 @@ class Chapter:
             Become ``<name>.png``.
         data : dict of name to DataFrame
             Become ``<name>.parquet``.
+        notes : list of str
+            What a reader of the numbers must know, such as what was done to the data.
 
         Raises
         ------
@@ -157,13 +243,14 @@ class Chapter:
             "versions": versions(),
             "device": self.device,
             "seconds": round(time.monotonic() - self.began, 1),
+            "notes": list(notes),
             "metrics": rows,
         }
         folder = Path(self.parameters["output_dir"])
         folder.mkdir(parents=True, exist_ok=True)
-        # Everything is made beside the folder and then moved in, metrics.json last:
-        # where it is, all of the run is there.
-        partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".partial-"))
+        # Everything is made in a folder inside, which is on the same disk, and then
+        # moved, metrics.json last: where it is, all of the run is there.
+        partial = Path(tempfile.mkdtemp(dir=folder, prefix=".partial-"))
         try:
             for name, figure in (figures or {}).items():
                 figure.savefig(partial / f"{name}.png", dpi=150, bbox_inches="tight")
@@ -177,7 +264,12 @@ class Chapter:
 
 
 def begin(
-    name: str, namespace: Mapping, *, cpu_minutes: float, gpu_minutes: float
+    name: str,
+    namespace: MutableMapping,
+    *,
+    cpu_minutes: float,
+    gpu_minutes: float,
+    own: Sequence[str] = (),
 ) -> Chapter:
     """Check a notebook's parameters, fix the seed, say where and how long it runs.
 
@@ -186,9 +278,13 @@ def begin(
     name : str
         The notebook's name without its ending.
     namespace : mapping
-        The notebook's ``globals()``, from which the known parameters are taken.
+        The notebook's ``globals()``, from which the known parameters are taken, and
+        in which ``~`` is expanded where one is a folder.
     cpu_minutes, gpu_minutes : float
         What a run with the default parameters takes, on 2 cores and on a GPU.
+    own : list of str
+        Parameters that this chapter alone has; they are recorded, and the chapter
+        checks their range.
 
     Returns
     -------
@@ -197,31 +293,35 @@ def begin(
     Raises
     ------
     ValueError
-        A parameter of a wrong type or out of range, before any work.
+        A parameter of a wrong type or out of range, or a folder that cannot be written
+        to, before any work.
     """
     parameters = {k: namespace[k] for k in PARAMETERS if k in namespace}
+    parameters |= {k: namespace[k] for k in own}
     check(parameters)
-    import keras
+    made = folders(parameters)
+    parameters |= made
+    namespace.update(made)
     import tensorflow as tf
 
     from gan_notes import plots
 
-    keras.utils.set_random_seed(parameters["seed"])
-    tf.config.experimental.enable_op_determinism()
+    repeatable(parameters["seed"])
     # Every model of a chapter is a graph of its own; TensorFlow takes the fifth for a
     # function that is retraced by mistake, and warns.
     tf.get_logger().addFilter(lambda said: "retracing" not in said.getMessage())
     plots.style()
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
         device = details.get("device_name", "GPU")
+        repeats = " · runs repeat only approximately on a GPU"
     else:
-        device = f"CPU ({os.cpu_count()} cores)"
+        device, repeats = f"CPU ({os.cpu_count()} cores)", ""
     data = f" · prices: {parameters['source']}" if "source" in parameters else ""
     print(
         f"TensorFlow {tf.__version__} · {device}{data} · about {_minutes(cpu_minutes)} "
-        f"on 2 CPU cores, {_minutes(gpu_minutes)} on a GPU"
+        f"on 2 CPU cores, {_minutes(gpu_minutes)} on a GPU{repeats}"
     )
     return Chapter(name, parameters, device)
 
@@ -240,9 +340,10 @@ def run(
     Raises
     ------
     ValueError
-        An unknown name, wrong type or wrong range; nothing has run then.
-    papermill.PapermillExecutionError
-        A cell failed; `output` then holds the notebook up to there.
+        An unknown name, wrong type or wrong range, or a folder that cannot be written
+        to; nothing has run then.
+    RuntimeError
+        A cell failed: its error; `output` then holds the notebook up to there.
     """
     import papermill
 
@@ -255,78 +356,64 @@ def run(
             f"{unknown[0]}: {notebook.name} has no such parameter. It has: "
             f"{', '.join(known)}."
         )
-    values = {name: read(name, text) for name, text in parameters.items()}
+    values = {
+        name: read(name, text, known[name]["inferred_type_name"])
+        for name, text in parameters.items()
+    }
     check(values)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    papermill.execute_notebook(str(notebook), str(output), parameters=values)
+    values |= folders(values)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{output} cannot be written ({error.strerror}).") from error
+    try:
+        papermill.execute_notebook(str(notebook), str(output), parameters=values)
+    except papermill.PapermillExecutionError as error:
+        raise RuntimeError(
+            f"{notebook.name} stopped, {error.ename}: {error.evalue} "
+            f"What ran up to there is in {output}."
+        ) from error
 
 
-def ship(notebook: str | Path, parameters: Mapping[str, str]) -> list[str]:
-    """Run a notebook and keep what it trained as shipped weights, with provenance.
+def read(name: str, text: str, declared: str = "") -> object:
+    """Turn the text of a parameter into a value of its type.
 
     Parameters
     ----------
-    notebook : path
-    parameters : dict of name to text
-        Other than the defaults; ``checkpoint_dir`` makes the training resumable.
-
-    Returns
-    -------
-    The names of the weights.
-
-    Raises
-    ------
-    ValueError
-        As :func:`run`.
-    """
-    from gan_notes.training import pretrained
-
-    chosen = {k: v for k, v in parameters.items() if k != "checkpoint_dir"}
-    folder = Path(parameters.get("checkpoint_dir") or tempfile.mkdtemp())
-    run(
-        notebook,
-        folder / "executed.ipynb",
-        {**chosen, "train": "True", "checkpoint_dir": str(folder)},
-    )
-    about = {
-        "command": f"python -m gan_notes ship book/{Path(notebook).name}"
-        + "".join(f" -p {k} {v}" for k, v in chosen.items()),
-        "commit": _git("rev-parse", "HEAD"),
-        # Weights that were shipped a moment ago are no other code.
-        "uncommitted": bool(
-            _git(
-                "status",
-                "--porcelain",
-                "-uno",
-                "--",
-                ":/",
-                ":(top,exclude)gan_notes/weights",
-            )
-        ),
-        "date": date.today().isoformat(),
-        "parameters": chosen,
-        "versions": versions(),
-        "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
-    }
-    return [pretrained.keep(path, about) for path in sorted(folder.glob("*.npz"))]
-
-
-def read(name: str, text: str) -> object:
-    """Turn the text of a parameter into a value of its type.
+    name, text : str
+    declared : str
+        The word behind ``# type:`` in the notebook, for a parameter that is not one of
+        ``PARAMETERS``.
 
     Raises
     ------
     ValueError
         Text that is none of the type: the name, the text and what is allowed.
     """
-    kind, allowed, _ = PARAMETERS[name]
+    if name in PARAMETERS:
+        kind, allowed, _ = PARAMETERS[name]
+    elif declared in TYPES:
+        kind, allowed = TYPES[declared]
+    else:
+        raise ValueError(
+            f"{name}: the notebook does not say its type; write `# type: int  meaning` "
+            f"behind its value (or {', '.join(TYPES)})."
+        )
     if kind is str:
         return text
     if kind is int and re.fullmatch(r"-?\d[\d_]*", text):
         return int(text)
     if kind is bool and text.lower() in ("true", "false"):
         return text.lower() == "true"
+    if kind is float:
+        with contextlib.suppress(ValueError):
+            return float(text)
     raise ValueError(f"{name}: {text!r} is not allowed; give {allowed}.")
+
+
+def _has_nvidia_driver() -> bool:
+    # TensorFlow looks here too; asking TensorFlow itself would load it.
+    return Path("/proc/driver/nvidia/version").exists()
 
 
 def _is_day(text: str) -> bool:
@@ -360,14 +447,3 @@ def versions() -> dict[str, str]:
             except importlib.metadata.PackageNotFoundError:
                 continue
     return found
-
-
-def _git(*arguments: str) -> str:
-    """Return what git says of the checkout that the package lies in."""
-    return subprocess.run(
-        ["git", *arguments],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()

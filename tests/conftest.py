@@ -1,6 +1,7 @@
 """What several test files share: the chapters, and what was built from them."""
 
 import os
+import sys
 from pathlib import Path
 
 import nbformat
@@ -43,11 +44,32 @@ def read(path):
     return nbformat.read(path, as_version=4)
 
 
+def write_notebook(path, cells):
+    """Write a notebook of these code cells, the second of which has the parameters."""
+    python = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    page = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+        metadata={"kernelspec": python},
+    )
+    page.cells[1].metadata["tags"] = ["parameters"]
+    nbformat.write(page, path)
+    return path
+
+
 def missing(reason):
     """Skip here, where somebody reads the reason; fail in CI, where nobody does."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def process():
+    """Set the process as a chapter's first cell does, where a test needs TensorFlow."""
+    if "tensorflow" in sys.modules:
+        from gan_notes import notebooks
+
+        notebooks.repeatable(0)
 
 
 @pytest.fixture(scope="session")

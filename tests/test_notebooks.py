@@ -9,14 +9,23 @@ from base64 import b64decode
 
 import papermill
 import pytest
-from conftest import by_chapter, chapters, read
+from conftest import ROOT, by_chapter, chapters, read
 from test_repository import address
 
+from gan_notes.notebooks import PARAMETERS
+
+sys.path.insert(0, str(ROOT / "book"))
+import published
+
+COLUMNS = 76  # what a page shows of a line of code at 1280 px; a browser test holds it
+TITLE = re.compile(r"# @title \S.{0,58}[^\s.]")
+FRAME = {2: "Setup", 4: "Check the parameters, fix the seed", -1: "Write the results"}
 COMMON = ["seed", "steps", "train", "checkpoint_dir", "output_dir"]
 FINANCE = ["source", "tickers", "start", "end", "sequence_length", "transform"]
 RECURRENT = {"05_toolbox", "06_timegan", "07_judging"}
 ENDINGS = ["Summary", "Exercises", "Questions", "Further reading"]
-SETUP = """import sys
+SETUP = """# @title Setup
+import sys
 
 if "google.colab" in sys.modules:
     %pip install -q "gan-notes @ git+{url}"
@@ -76,6 +85,10 @@ def figures(notebook):
             yield cell, cell.metadata["mystnb"]
 
 
+def folded(cell):
+    return "hide-input" in cell.metadata.get("tags", [])
+
+
 def tagged(notebook, tag):
     return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
 
@@ -103,7 +116,8 @@ def test_committed_without_outputs_or_private_metadata(path):
     ids = [cell["id"] for cell in raw["cells"]]
     assert len(set(ids)) == len(ids)
     for cell in raw["cells"]:
-        assert set(cell["metadata"]) <= {"tags", "mystnb"}, cell["id"]
+        allowed = {"tags", "mystnb", "cellView", "published"}
+        assert set(cell["metadata"]) <= allowed, cell["id"]
         assert not cell.get("outputs"), cell["id"]
         assert cell.get("execution_count") is None, cell["id"]
 
@@ -134,6 +148,52 @@ def test_setup_cell_is_the_same_everywhere(path):
     others = [cell for cell in read(path).cells[3:] if cell.cell_type == "code"]
     for cell in others:
         assert not re.search(r"^\s*[%!]", cell.source, re.M), cell.source
+
+
+@by_chapter
+def test_folded_cells_are_folded_everywhere_and_say_what_they_show(path):
+    for cell in kinds(read(path))[1]:
+        title = TITLE.fullmatch(cell.source.split("\n")[0])
+        signs = [folded(cell), cell.metadata.get("cellView") == "form", bool(title)]
+        assert len(set(signs)) == 1, (
+            f"tag, cellView and # @title differ:\n{cell.source}"
+        )
+        assert not folded(cell) or cell.source.count("\n"), "a title over nothing"
+
+
+@by_chapter
+def test_the_frame_is_folded_and_the_parameters_are_not(path):
+    cells = read(path).cells
+    for place, title in FRAME.items():
+        assert cells[place].source.startswith(f"# @title {title}\n")
+    assert not folded(cells[3])
+
+
+@by_chapter
+def test_no_line_of_code_is_wider_than_the_page(path):
+    wide = [
+        line
+        for cell in kinds(read(path))[1]
+        for line in cell.source.split("\n")
+        if len(line) > COLUMNS
+    ]
+    assert wide == []
+
+
+@by_chapter
+def test_what_is_said_as_published_is_listed_and_quoted(path):
+    for cell in read(path).cells:
+        listed = cell.metadata.get("published", {})
+        says = cell.source.startswith(published.MARK)
+        assert says == bool(listed), cell.source
+        if says:
+            assert cell.cell_type == "markdown"
+            assert all(line.startswith(">") for line in cell.source.split("\n"))
+        for key, quoted in listed.items():
+            text, tolerance = published.parts(quoted)
+            assert published.NUMBER.fullmatch(text), f"{key}: {text!r} is no number"
+            assert tolerance >= 0
+            assert published.quotes(cell, text), f"{key}: {text} is not in the text"
 
 
 @by_chapter
@@ -173,6 +233,8 @@ def test_every_parameter_has_an_effect(path):
         f'chapter = notebooks.begin("{path.stem}", globals(), cpu_minutes='
         in re.sub(r"\(\s+", "(", re.sub(r"\s+", " ", start))
     )
+    for name in set(names) - set(PARAMETERS):
+        assert f'"{name}"' in start, f"{name} is missing in begin(..., own=[...])"
     used = set()
     for cell in kinds(notebook)[1][2:]:
         used |= {
@@ -195,13 +257,21 @@ def test_sections_in_order(path):
 @by_chapter
 def test_cells_are_short_and_prose_surrounds_them(path):
     notebook = read(path)
-    code = kinds(notebook)[1]
+    # A folded cell is a figure to a reader, or nothing at all.
+    code = [cell for cell in kinds(notebook)[1] if not folded(cell)]
     lengths = sorted(len(cell.source.strip().splitlines()) for cell in code)
-    assert lengths[-1] <= 30, "a code cell of more than 30 lines"
+    assert lengths[-1] <= 30, "an open code cell of more than 30 lines"
     assert lengths[len(lengths) // 2] <= 15
     assert 10 <= len(code) <= 45
-    shape = "".join(cell.cell_type[0] for cell in notebook.cells)
-    assert "ccccc" not in shape[5:], "more than four code cells without prose"
+    for cell in filter(folded, notebook.cells):
+        assert len(cell.source.splitlines()) <= 50, "a folded cell of more than 50"
+    shape = "".join(
+        "f" if folded(cell) else cell.cell_type[0] for cell in notebook.cells
+    )
+    # What an open cell computes, the folded one behind it draws: they are one.
+    assert not re.search(r"[cf]{5}", shape[5:-1].replace("cf", "c")), (
+        "more than four code cells without prose"
+    )
     assert 1_300 <= len(prose(notebook).split()) <= 5_000
 
 
@@ -288,14 +358,30 @@ def outputs(notebook):
 @by_chapter
 def test_executed_from_what_is_committed(build, path):
     copy = executed(build, path)
-    ran = [cell.source for cell in copy.cells if not tagged_injected(cell)]
-    assert ran == [cell.source for cell in read(path).cells]
+    assert [cell.source for cell in copy.cells] == [
+        cell.source for cell in read(path).cells
+    ]
     code = [cell for cell in kinds(copy)[1] if cell.source.strip()]
     assert all(cell.execution_count for cell in code)
+    assert "papermill" not in copy.metadata, "with paths of the machine that built it"
 
 
-def tagged_injected(cell):
-    return "injected-parameters" in cell.metadata.get("tags", [])
+@pytest.mark.executed
+@by_chapter
+def test_executed_chapters_write_their_results(build, path):
+    folder = build / "results" / path.stem
+    result = json.loads((folder / "metrics.json").read_text())
+    assert result["notebook"] == path.stem
+    assert result["metrics"]
+    names = [(row["metric"], row["candidate"]) for row in result["metrics"]]
+    assert len(set(names)) == len(names), "two rows of one name"
+    listed = {
+        key for cell in read(path).cells for key in cell.metadata.get("published", {})
+    }
+    known = {", ".join(filter(None, name)) + end
+             for name in names for end in ("", " low", " high")}  # fmt: skip
+    assert listed <= known
+    assert list(folder.glob("*.png"))
 
 
 @pytest.mark.executed

@@ -122,6 +122,37 @@ def test_constraints_pin_every_dependency_within_its_range():
         assert pinned.get(name) in requirement.specifier, name
 
 
+def test_the_gpu_extra_brings_nvidia_libraries_where_they_exist():
+    extras = PROJECT["optional-dependencies"]
+    parsed = [Requirement(line) for line in extras["gpu"]]
+    for platform, brought in (("linux", {"and-cuda"}), ("darwin", set())):
+        (tensorflow,) = [
+            each for each in parsed if each.marker.evaluate({"sys_platform": platform})
+        ]
+        assert tensorflow.name == "tensorflow"
+        assert tensorflow.extras == brought
+        assert str(tensorflow.specifier) in extras["tensorflow"][0]
+    assert "gan-notes[gpu" in (ROOT / "README.md").read_text()
+
+
+def test_a_maintainer_s_tools_stay_out_of_the_package():
+    for path in (ROOT / "gan_notes").rglob("*.py"):
+        tops = {imported.split(".")[0] for imported in imports(path)}
+        assert "subprocess" not in tops, path.name
+    readme = (ROOT / "README.md").read_text()
+    named = re.findall(r"python (book/\w+\.py)", readme)
+    assert {"book/build.py", "book/ship.py", "book/repository.py"} == set(named)
+    assert all((ROOT / path).exists() for path in named)
+
+
+def test_ci_runs_both_commands_of_the_readme_and_colab_s_versions():
+    script = (ROOT / ".ci" / "run").read_text()
+    ran = re.findall(r"^make ([a-z-]+)", script, re.M)
+    assert ran == ["test", "book", "test-colab"]
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text()
+    assert set(re.findall(r"run: make ([a-z-]+)", workflow)) == set(ran)
+
+
 def test_constraints_are_one_tensorflow():
     for name in ("constraints.txt", "constraints-colab.txt"):
         pinned = pins(name)

@@ -1,16 +1,18 @@
 """Reruns: parameters checked at the door, results on disk whole or not at all."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import matplotlib.pyplot as plt
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, write_notebook
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,6 +66,17 @@ def test_legal_parameters_pass():
     notebooks.check({**LEGAL, "start": "2010-01-04", "end": "2010-01-04"})
 
 
+@pytest.mark.parametrize("value", [5930, 2020.5, float("nan"), True, None])
+def test_a_number_that_papermill_made_of_text_is_traced_to_it(value):
+    with pytest.raises(ValueError, match=r"papermill.*-p.*use -r tickers\.$"):
+        notebooks.check({**LEGAL, "tickers": value})
+
+
+def test_a_list_is_not_traced_to_papermill():
+    with pytest.raises(ValueError, match=r"default\.$"):
+        notebooks.check({**LEGAL, "tickers": ["KO"]})
+
+
 def test_start_after_end():
     with pytest.raises(ValueError, match="'2020-01-02' is after end '2020-01-01'"):
         notebooks.check({"start": "2020-01-02", "end": "2020-01-01"})
@@ -77,27 +90,20 @@ def test_text_of_the_command_line_comes_back_as_it_was(number, flag, text):
 
 
 def notebook(path, body="pass"):
-    """Write a notebook with the common parameters and one more cell."""
+    """Write a notebook: common parameters, some of its own, one more cell."""
     cells = [
         "from gan_notes import notebooks",
         "seed = 0  # type: int  draws\nsteps = 5  # type: int  updates\n"
-        "train = True  # type: bool  or load\noutput_dir = ''  # type: str  results",
-        "chapter = notebooks.begin('x', globals(), cpu_minutes=1, gpu_minutes=1)",
+        "train = True  # type: bool  or load\n"
+        "checkpoint_dir = ''  # type: str  folder\n"
+        "output_dir = ''  # type: str  results\n"
+        "tickers = ''  # type: str  series\n"
+        "noise = 0.5  # type: float  spread\nwords = 'a'  # type: str  any\nbare = 1",
+        "chapter = notebooks.begin('x', globals(), cpu_minutes=1, gpu_minutes=1,"
+        " own=['noise', 'words'])",
         body,
     ]
-    page = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
-        metadata={
-            "kernelspec": {
-                "name": "python3",
-                "display_name": "Python 3",
-                "language": "python",
-            }
-        },
-    )
-    page.cells[1].metadata["tags"] = ["parameters"]
-    nbformat.write(page, path)
-    return path
+    return write_notebook(path, cells)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +116,16 @@ def notebook(path, body="pass"):
         (["steps", "0"], "steps: 0 is not allowed; give a whole number"),
         (["steps", "1e3"], "steps: '1e3' is not allowed; give a whole number"),
         (["train", "maybe"], "train: 'maybe' is not allowed; give True"),
+        (["noise", "loud"], "noise: 'loud' is not allowed; give a number."),
+        (["bare", "2"], "bare: the notebook does not say its type; write `# type: int"),
+        (
+            ["output_dir", "/dev/null/x"],
+            "output_dir: '/dev/null/x' cannot be written to",
+        ),
+        (
+            ["checkpoint_dir", "/dev/null"],
+            "checkpoint_dir: '/dev/null' cannot be written",
+        ),
     ],
 )
 def test_run_refuses_before_any_work(tmp_path, capsys, given_, message):
@@ -137,25 +153,57 @@ def papermill(page, output, *parameters):
     )
 
 
-def test_bare_papermill_fails_in_the_first_cell_in_the_same_words(tmp_path):
+def test_run_says_where_the_executed_notebook_cannot_go(tmp_path, capsys):
+    page = notebook(tmp_path / "page.ipynb")
+    (tmp_path / "file").touch()
+    output = tmp_path / "file" / "out.ipynb"
+    assert __main__.main(["run", str(page), str(output)]) == 1
+    assert f"{output} cannot be written (" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given_", "message"),
+    [
+        (["steps", "many"], "steps: 'many' is not allowed; give a whole number"),
+        (["tickers", "5930"], "tickers: 5930 is not allowed; give tickers with commas"),
+        (["output_dir", "/dev/null"], "output_dir: '/dev/null' cannot be written to"),
+    ],
+)
+def test_bare_papermill_fails_in_the_first_cell_in_the_same_words(
+    tmp_path, given_, message
+):
     page = notebook(tmp_path / "page.ipynb", "raise SystemExit('work began')")
-    done = papermill(page, tmp_path / "out.ipynb", "-p", "steps", "many")
+    done = papermill(page, tmp_path / "out.ipynb", "-p", *given_)
     assert done.returncode != 0
-    assert "steps: 'many' is not allowed; give a whole number" in done.stderr
+    assert message in done.stderr
     assert "work began" not in done.stderr
+
+
+def test_an_error_of_a_cell_is_one_line_and_the_notebook_is_kept(tmp_path, capsys):
+    page = notebook(tmp_path / "page.ipynb", "raise ValueError('source: none.')")
+    output = tmp_path / "out.ipynb"
+    assert __main__.main(["run", str(page), str(output)]) == 1
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last == (
+        "gan_notes: page.ipynb stopped, ValueError: source: none. "
+        f"What ran up to there is in {output}."
+    )
+    assert "source: none" in output.read_text()
 
 
 BODY = """
 import pandas as pd, matplotlib.pyplot as plt
 figure, _ = plt.subplots()
 rows = [dict(metric="coverage", candidate="copycat", value=float("nan"))]
-chapter.finish(rows, {"losses": figure}, {"synthetic": pd.DataFrame({"KO": [1.0]})})
+chapter.finish(rows, {"losses": figure}, {"synthetic": pd.DataFrame({"KO": [1.0]})},
+               notes=["changes are differences"])
 """
 
 
 def test_results_are_written_where_output_dir_is_set(tmp_path):
     page = notebook(tmp_path / "page.ipynb", BODY)
     parameters = ["-p", "output_dir", str(tmp_path / "results"), "-p", "seed", "7"]
+    parameters += ["-p", "noise", "2", "-p", "words", "5930", "-p", "tickers", "0050"]
     done = __main__.main(["run", str(page), str(tmp_path / "o.ipynb"), *parameters])
     assert done == 0
     names = {path.name for path in (tmp_path / "results").iterdir()}
@@ -167,9 +215,20 @@ def test_results_are_written_where_output_dir_is_set(tmp_path):
         "versions",
         "device",
         "seconds",
+        "notes",
         "metrics",
     }
-    assert result["parameters"]["seed"] == 7
+    assert result["parameters"] == {
+        "seed": 7,
+        "steps": 5,
+        "train": True,
+        "checkpoint_dir": "",
+        "output_dir": str(tmp_path / "results"),
+        "tickers": "0050",
+        "noise": 2.0,
+        "words": "5930",
+    }
+    assert result["notes"] == ["changes are differences"]
     assert {"tensorflow", "keras", "python"} <= set(result["versions"])
     assert result["metrics"] == [
         {
@@ -183,7 +242,6 @@ def test_results_are_written_where_output_dir_is_set(tmp_path):
             "at_floor": None,
         }
     ]
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".partial")]
 
 
 def chapter(folder):
@@ -198,6 +256,79 @@ def test_nothing_half_written_when_a_result_cannot_be_saved(tmp_path):
         )
     assert list((tmp_path / "out").iterdir()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.fixture
+def mount(tmp_path, monkeypatch):
+    """Return a folder on a mount of its own, or one that is renamed into like that."""
+    folder = tmp_path / "mount"
+    folder.mkdir()
+    if sys.platform == "linux" and os.geteuid() == 0:
+        options = ["-t", "tmpfs", "-o", "size=4m", "tmpfs", folder]
+        mounted = (
+            subprocess.run(["mount", *options], capture_output=True).returncode == 0
+        )
+    else:
+        mounted = False
+    if not mounted:
+        replace = os.replace
+
+        def within(source, target):
+            if folder not in Path(source).parents:
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+            replace(source, target)
+
+        monkeypatch.setattr(os, "replace", within)
+    yield folder
+    if mounted:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_results_are_written_to_a_mount_of_its_own(mount):
+    chapter(mount).finish([{"metric": "a"}], data={"a": pd.DataFrame({"x": [1]})})
+    assert {path.name for path in mount.iterdir()} == {"metrics.json", "a.parquet"}
+
+
+UNWRITABLE = {
+    "a file": lambda folder: folder / "file",
+    "below a file": lambda folder: folder / "file" / "results",
+    "nobody's": lambda folder: Path("/proc/results"),
+}
+
+
+@pytest.mark.parametrize("place", UNWRITABLE.values(), ids=UNWRITABLE)
+@pytest.mark.parametrize("name", ["output_dir", "checkpoint_dir"])
+def test_a_folder_that_cannot_be_written_to_is_refused_by_name(tmp_path, name, place):
+    (tmp_path / "file").touch()
+    path = str(place(tmp_path))
+    with pytest.raises(ValueError, match=rf"^{name}: .* cannot be written to \(") as e:
+        notebooks.folders({**LEGAL, name: path})
+    assert repr(path) in str(e.value)
+    assert "\n" not in str(e.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_that_refuses_files_is_found_by_trying(tmp_path, monkeypatch):
+    def full(**_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(notebooks.tempfile, "NamedTemporaryFile", full)
+    with pytest.raises(ValueError, match=r"output_dir: .* \(No space left on device\)"):
+        notebooks.folders({"output_dir": str(tmp_path)})
+
+
+def test_folders_are_made_and_the_home_folder_is_meant_by_its_sign(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    namespace = {**LEGAL, "checkpoint_dir": "~/a/b", "output_dir": "~/c"}
+    begun = notebooks.begin("x", namespace, cpu_minutes=1, gpu_minutes=1)
+    begun.finish([{"metric": "m"}])
+    expanded = {"checkpoint_dir": f"{tmp_path}/a/b", "output_dir": f"{tmp_path}/c"}
+    assert begun.parameters == LEGAL | expanded
+    assert namespace == LEGAL | expanded, "what the chapter passes on to fit"
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    assert [path.name for path in (tmp_path / "c").iterdir()] == ["metrics.json"]
 
 
 def test_an_unknown_key_of_a_metric_is_named(tmp_path):
@@ -225,3 +356,132 @@ def test_metrics_take_numpy_numbers(tmp_path):
     chapter(tmp_path).finish([{"metric": "a", "value": np.float32(0.5), "floor": 1}])
     result = json.loads((tmp_path / "metrics.json").read_text())
     assert result["metrics"][0]["value"] == 0.5
+
+
+# What the first cell sets for the whole process
+
+PROCESS = """
+import json, random
+from gan_notes import notebooks
+notebooks.threads(recurrent=True)
+import keras, numpy as np, tensorflow as tf
+import gan_notes.training.loop
+from tensorflow.python.framework import config
+before = tf.config.optimizer.get_experimental_options()
+def draws(seed):
+    namespace = {"seed": seed, "output_dir": ""}
+    notebooks.begin("x", namespace, cpu_minutes=1, gpu_minutes=1)
+    return [random.random(), float(np.random.rand()),
+            float(keras.random.uniform(())), float(tf.random.uniform(()))]
+print(json.dumps({
+    "draws": [draws(0), draws(0), draws(1)],
+    "before": before,
+    "after": tf.config.optimizer.get_experimental_options(),
+    "deterministic": config.is_op_determinism_enabled(),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    """Return what a fresh process says of itself after `begin`."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROCESS], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_begin_fixes_every_global_draw(fresh):
+    first, again, other = fresh["draws"]
+    assert first == again
+    assert not set(first) & set(other)
+
+
+def test_begin_switches_off_the_pass_that_drops_orderings(fresh):
+    assert "dependency_optimization" not in fresh["before"], "importing changes it"
+    assert fresh["after"]["dependency_optimization"] is False
+
+
+def test_begin_switches_on_op_determinism_on_a_cpu(fresh):
+    assert fresh["deterministic"] is True
+
+
+def begun(capsys):
+    """Begin a chapter; return its device and the line it printed."""
+    device = notebooks.begin("x", dict(LEGAL), cpu_minutes=1, gpu_minutes=1).device
+    return device, capsys.readouterr().out
+
+
+def test_the_first_line_says_where_and_how_long(capsys):
+    device, line = begun(capsys)
+    assert device == f"CPU ({os.cpu_count()} cores)"
+    assert f" · {device} · prices: sample · about 60 s on 2 CPU cores, 60 s" in line
+    assert line.count("\n") == 1
+    assert "approximately" not in line
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """Let TensorFlow list a GPU; return what was asked of it since."""
+    import tensorflow as tf
+
+    card, asked = object(), []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [card])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: [card])
+    experimental = tf.config.experimental
+    monkeypatch.setattr(
+        experimental, "get_device_details", lambda gpu: {"device_name": "Card 1"}
+    )
+    monkeypatch.setattr(
+        experimental, "enable_op_determinism", lambda: asked.append("determinism")
+    )
+    return asked
+
+
+def test_on_a_gpu_op_determinism_is_off_and_the_line_says_so(gpu, capsys):
+    device, line = begun(capsys)
+    assert device == "Card 1"
+    assert "runs repeat only approximately on a GPU" in line
+    assert gpu == []
+
+
+def test_a_gpu_that_was_made_invisible_is_not_used(gpu, capsys, monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: [])
+    device, line = begun(capsys)
+    assert device.startswith("CPU")
+    assert "approximately" not in line
+    assert gpu == ["determinism"]
+
+
+THREADS = ["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"]
+FEW = ["1", "2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("recurrent", "cores", "driver", "expected"),
+    [
+        (True, 2, False, FEW),
+        (True, 4, False, FEW),
+        (True, 16, False, [None] * 3),
+        (True, 2, True, [None] * 3),
+        (False, 2, False, [None] * 3),
+    ],
+)
+def test_one_thread_inside_an_operation_where_that_was_measured_to_help(
+    monkeypatch, recurrent, cores, driver, expected
+):
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(notebooks, "_has_nvidia_driver", lambda: driver)
+    notebooks.threads(recurrent=recurrent)
+    assert [os.environ.get(name) for name in THREADS] == expected
+
+
+def test_threads_leave_what_a_reader_has_set(monkeypatch):
+    monkeypatch.setattr(os, "environ", dict.fromkeys(THREADS, "3"))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    notebooks.threads(recurrent=True)
+    assert [os.environ.get(name) for name in THREADS] == ["3"] * 3

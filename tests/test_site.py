@@ -14,7 +14,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from conftest import chapters, missing, toc
+from conftest import ROOT, chapters, missing, toc
 
 pytestmark = pytest.mark.site
 
@@ -161,6 +161,39 @@ PROBE = """() => {
 }"""
 
 
+CODE = """() => {
+    for (const button of document.querySelectorAll("button.toggle-button-hidden")) {
+        button.click();
+    }
+    for (const fold of document.querySelectorAll("details")) fold.open = true;
+    const blocks = [...document.querySelectorAll("article.bd-article .highlight pre")]
+        .filter(block => !block.closest(".cell_output"));
+    const cut = block => {
+        const inside = block.getBoundingClientRect().right;
+        return block.scrollWidth > block.clientWidth + 1 ||
+            [...block.children].some(c => c.getBoundingClientRect().right > inside + 1);
+    };
+    return {
+        blocks: blocks.length,
+        unseen: blocks.filter(block => !block.offsetParent)
+            .map(block => block.textContent.slice(0, 80)),
+        cut: blocks.filter(cut).map(block => block.scrollWidth + " > " +
+            block.clientWidth + ": " + block.textContent.slice(0, 80)),
+    };
+}"""
+
+
+@pytest.mark.parametrize("page", toc())
+def test_code_is_as_wide_as_the_page_folded_or_not(server, browser, page):
+    with tab(browser, WIDTHS["wide"]) as seen:
+        seen.page.goto(f"{server}/{page}.html")
+        settle(seen.page)
+        found = seen.page.evaluate(CODE)
+    assert found["unseen"] == [], "still folded"
+    assert found["cut"] == []
+    assert found["blocks"] or not (ROOT / f"{page}.ipynb").exists()
+
+
 @pytest.mark.parametrize("page", toc())
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
 def test_page_is_whole(server, browser, page, width):
@@ -217,6 +250,20 @@ def test_narrow_menu_leads_to_a_chapter(server, browser):
         link = seen.page.locator("a.internal[href*='01_']:visible").first
         link.click()
         seen.page.wait_for_url("**/01_*.html")
+
+
+def test_folded_code_opens_under_its_title(server, browser):
+    with tab(browser, 1280) as seen:
+        seen.page.goto(f"{server}/{FIRST}.html")
+        fold = seen.page.locator("details.hide").first
+        code = fold.locator("pre")
+        assert not code.is_visible()
+        fold.get_by_text("Show code: Setup", exact=True).click()
+        code.wait_for(state="visible")
+        assert code.inner_text().startswith("import sys\n")
+        fold.get_by_text("Hide code: Setup", exact=True).click()
+        code.wait_for(state="hidden")
+        seen.clean()
 
 
 def test_solution_is_hidden_until_asked_for(server, browser):

@@ -1,7 +1,11 @@
-"""What the site needs beyond Jupyter Book: offline mathematics, benchmark tables."""
+"""What the site needs beyond Jupyter Book.
+
+Offline mathematics, benchmark tables, and folded code under its own title.
+"""
 
 import importlib.util
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -13,7 +17,9 @@ def copy_mathjax(app, error):
     """Copy MathJax from its wheel, so that a page asks the network for nothing."""
     if error or app.builder.format != "html":
         return
-    package = importlib.util.find_spec("mathjax").submodule_search_locations[0]
+    package = importlib.util.find_spec(
+        "mathjax"
+    ).submodule_search_locations[0]
     source = Path(package, "static", "mathjax", "es5")
     target = Path(app.outdir, "_static", "mathjax")
     target.mkdir(exist_ok=True)
@@ -27,8 +33,24 @@ def drop_thebe(app, page, template, context, doctree):
     context["script_files"] = [
         script
         for script in context["script_files"]
-        if "thebe" not in str(getattr(script, "filename", script) or script.attributes)
+        if "thebe"
+        not in str(getattr(script, "filename", script) or script.attributes)
     ]
+
+
+def title_folded_code(app, doctree):
+    """Label folded code by its `# @title`, the line that Colab shows, not both."""
+    for cell in doctree.findall(nodes.container):
+        if not cell.get("hide_mode"):
+            continue
+        code = next(cell.findall(nodes.literal_block))
+        found = re.match(r"# @title (.+)\n+", code.astext())
+        if found:
+            cell["prompt_show"] = f"Show code: {found[1]}"
+            cell["prompt_hide"] = f"Hide code: {found[1]}"
+            rest = code.astext()[found.end() :]
+            code.rawsource = rest
+            code[:] = [nodes.Text(rest)]
 
 
 class Benchmark(SphinxDirective):
@@ -41,16 +63,25 @@ class Benchmark(SphinxDirective):
         path = Path(self.env.srcdir, self.arguments[0])
         self.env.note_dependency(str(path))
         if not path.exists():
-            raise self.error(f"{self.arguments[0]} is not there: run `make bench`")
+            raise self.error(
+                f"{self.arguments[0]} is not there: run `make bench`"
+            )
         rows = list(flatten(json.loads(path.read_text())))
         body = nodes.tbody()
         for row in rows:
             body += nodes.row(
                 "",
-                *(nodes.entry("", nodes.paragraph(text=text)) for text in row),
+                *(
+                    nodes.entry("", nodes.paragraph(text=text))
+                    for text in row
+                ),
             )
         group = nodes.tgroup("", cols=2)
-        group += [nodes.colspec(colwidth=1), nodes.colspec(colwidth=1), body]
+        group += [
+            nodes.colspec(colwidth=1),
+            nodes.colspec(colwidth=1),
+            body,
+        ]
         return [nodes.table("", group, classes=["benchmark"])]
 
 
@@ -63,12 +94,16 @@ def flatten(value, name=""):
         yield name, ", ".join(f"{item:g}" if isinstance(item, float) else str(item)
                               for item in value)  # fmt: skip
     else:
-        yield name, f"{value:.4g}" if isinstance(value, float) else str(value)
+        yield (
+            name,
+            f"{value:.4g}" if isinstance(value, float) else str(value),
+        )
 
 
 def setup(app):
-    """Register both with Sphinx."""
+    """Register all of it with Sphinx."""
     app.add_directive("benchmark", Benchmark)
+    app.connect("doctree-read", title_folded_code)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
     return {"version": "1", "parallel_read_safe": True}

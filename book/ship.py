@@ -1,0 +1,156 @@
+"""Train a chapter's models, keep their weights in the package with provenance.
+
+python book/ship.py book/04_dcgan.ipynb -p steps 3000
+
+With `-p checkpoint_dir FOLDER` a training that was stopped goes on from
+there. A maintainer's tool: it wants a git checkout, whose commit the weights
+then name.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from gan_notes import notebooks
+from gan_notes.__main__ import take_parameters
+from gan_notes.training import pretrained
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments=None):
+    """Run the command line; return 0, or 1 after one line on what is wrong."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("notebook", type=Path)
+    take_parameters(parser)
+    options = parser.parse_args(arguments)
+    try:
+        print(*ship(options.notebook, dict(options.parameters)))
+    except (ValueError, RuntimeError, ModuleNotFoundError) as error:
+        print(f"ship: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def ship(notebook, parameters):
+    """Run `notebook`, keep all weights that it trained; return their names.
+
+    `parameters` are texts by name. Raises ValueError before anything is
+    trained: outside a checkout, with parameters that are not allowed, or with
+    a checkpoint_dir that holds another training.
+    """
+    chosen = {k: v for k, v in parameters.items() if k != "checkpoint_dir"}
+    origin = {
+        "command": f"python book/ship.py book/{notebook.name}"
+        + "".join(f" -p {name} {value}" for name, value in chosen.items()),
+        **commit(),
+    }
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = claim(
+            parameters.get("checkpoint_dir") or temporary, origin
+        )
+        notebooks.run(
+            notebook,
+            folder / "executed.ipynb",
+            {**chosen, "train": "True", "checkpoint_dir": str(folder)},
+        )
+        about = {
+            **origin,
+            "date": date.today().isoformat(),
+            "parameters": chosen,
+            "versions": notebooks.versions(),
+            "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
+        }
+        return [keep(path, about) for path in sorted(folder.glob("*.npz"))]
+
+
+def commit():
+    """Return the commit, and whether the code has moved on since."""
+    # Weights that were shipped a moment ago are no other code.
+    weights = pretrained.FOLDER.relative_to(ROOT).as_posix()
+    elsewhere = ["-uno", "--", ":/", f":(top,exclude){weights}"]
+    try:
+        return {
+            "commit": git("rev-parse", "HEAD"),
+            "uncommitted": bool(git("status", "--porcelain", *elsewhere)),
+        }
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ValueError(
+            f"{ROOT} is no git checkout with a commit, which shipped "
+            "weights must name: clone the repository and ship from there."
+        ) from error
+
+
+def git(*arguments):
+    """Return what git says of the checkout that this file lies in."""
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+
+def claim(folder, origin):
+    """Make `folder` this training's own; refuse one with another's files."""
+    folder = Path(folder).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / "ship.json"
+    if mark.exists():
+        if (found := json.loads(mark.read_text())) != origin:
+            raise ValueError(
+                f"checkpoint_dir: {folder} holds the training of {found}, "
+                f"this is {origin}; choose another folder."
+            )
+    elif any(folder.iterdir()):
+        raise ValueError(
+            f"checkpoint_dir: {folder} holds files of something else, "
+            "which would be shipped with it; choose an empty folder."
+        )
+    mark.write_text(json.dumps(origin, indent=1) + "\n")
+    return folder
+
+
+def keep(checkpoint, about):
+    """Turn a checkpoint into shipped weights: no optimizers, but provenance.
+
+    `checkpoint` is a `<name>.npz` written by `fit`; the name, under which
+    `pretrained.load` finds the weights, is returned.
+    """
+    with np.load(checkpoint) as file:
+        arrays = {
+            k: file[k] for k in file.files if not k.startswith("optimizer")
+        }
+    about = {
+        **about,
+        "settings": json.loads(str(arrays["about"]))["settings"],
+        "steps": int(arrays["history_steps"][-1]),
+    }
+    target = pretrained.FOLDER
+    target.mkdir(exist_ok=True)
+    # Both are whole before either is in place.
+    with tempfile.TemporaryDirectory(
+        dir=target, prefix=".partial-"
+    ) as partial:
+        np.savez_compressed(Path(partial, checkpoint.name), **arrays)
+        tale = Path(partial, f"{checkpoint.stem}.json")
+        tale.write_text(json.dumps(about, indent=1) + "\n")
+        os.replace(Path(partial, checkpoint.name), target / checkpoint.name)
+        os.replace(tale, target / tale.name)
+    return checkpoint.stem
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""The extension of the site, on a site of two pages."""
+
+import json
+import sys
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import book_site
+
+INDEX = """# Pages
+
+```{toctree}
+page
+```
+
+```{benchmark} speed.json
+```
+"""
+SPEED = {"ours": {"joint": 16.54321}, "rounds": [1.5, 2.0], "cpu": "any"}
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Build the two pages; return them by name, and the folder."""
+    from sphinx.application import Sphinx
+
+    source = tmp_path_factory.mktemp("source")
+    (source / "index.md").write_text(INDEX)
+    (source / "speed.json").write_text(json.dumps(SPEED))
+    folded = {"tags": ["hide-input"], "cellView": "form"}
+    cells = [
+        nbformat.v4.new_markdown_cell("# A page"),
+        nbformat.v4.new_code_cell("# @title The picture\n\nfirst = 1", metadata=folded),
+        nbformat.v4.new_code_cell("# @title is said in an open cell\nsecond = 2"),
+    ]
+    page = nbformat.v4.new_notebook(
+        cells=cells, metadata={"language_info": {"name": "python"}}
+    )
+    nbformat.write(page, source / "page.ipynb")
+    out = source / "out"
+    site = Sphinx(
+        source,
+        None,
+        out,
+        source / "trees",
+        "html",
+        confoverrides={
+            "extensions": ["myst_nb", "book_site"],
+            "nb_execution_mode": "off",
+            "html_js_files": ["thebe.js", "kept.js"],
+            "html_theme": "basic",
+        },
+        status=None,
+        warningiserror=True,
+    )
+    site.build()
+    read = {
+        name: BeautifulSoup((out / f"{name}.html").read_text(), "lxml")
+        for name in ("index", "page")
+    }
+    return read, out
+
+
+def test_folded_code_bears_its_title_once(pages):
+    page = pages[0]["page"]
+    (fold,) = page.select("details")
+    labels = [label.text for label in fold.select("summary p")]
+    assert labels == ["Show code: The picture", "Hide code: The picture"]
+    assert fold.select_one("pre").text == "first = 1\n"
+    others = [block.text for block in page.select("pre")][1:]
+    assert others == ["# @title is said in an open cell\nsecond = 2\n"]
+
+
+def test_a_benchmark_is_its_file(pages):
+    rows = [
+        [cell.text.strip() for cell in row.select("td")]
+        for row in pages[0]["index"].select("table.benchmark tr")
+    ]
+    assert rows == [["ours.joint", "16.54"], ["rounds", "1.5, 2"], ["cpu", "any"]]
+
+
+def test_mathematics_comes_along_and_scripts_of_live_cells_do_not(pages):
+    read, out = pages
+    mathjax = out / "_static" / "mathjax"
+    assert (mathjax / "tex-mml-chtml.js").stat().st_size > 500_000
+    assert list((mathjax / "output" / "chtml" / "fonts" / "woff-v2").glob("*.woff"))
+    scripts = " ".join(tag.get("src", "") for tag in read["page"].select("script"))
+    assert "kept.js" in scripts
+    assert "thebe" not in scripts
+
+
+def test_a_missing_benchmark_says_how_to_make_it(tmp_path):
+    class Here:
+        env = type("Env", (), {"srcdir": tmp_path, "note_dependency": print})
+        arguments = ("speed.json",)
+
+        def error(self, text):
+            return ValueError(text)
+
+    with pytest.raises(ValueError, match=r"speed\.json is not there: run `make bench`"):
+        book_site.Benchmark.run(Here())
+
+
+def test_nothing_is_copied_after_an_error_or_for_another_format(tmp_path):
+    class App:
+        outdir = tmp_path
+        builder = type("Builder", (), {"format": "html"})
+
+    book_site.copy_mathjax(App, ValueError())
+    App.builder.format = "latex"
+    book_site.copy_mathjax(App, None)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,153 @@
+"""Shipping weights: what trained them is known before anything is trained."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT, write_notebook
+
+from gan_notes.training import loop, pretrained
+
+sys.path.insert(0, str(ROOT / "book"))
+import ship
+
+CELLS = [
+    "import keras, numpy as np\nfrom gan_notes import notebooks\n"
+    "from gan_notes.training import loop",
+    "seed = 0  # type: int  draws\nsteps = 5  # type: int  updates\n"
+    "train = False  # type: bool  or load\n"
+    "checkpoint_dir = ''  # type: str  folder\noutput_dir = ''  # type: str  results",
+    "chapter = notebooks.begin('x', globals(), cpu_minutes=1, gpu_minutes=1)",
+    "x = np.ones((8, 1), 'float32')\n"
+    "for name in ('first', 'second'):\n"
+    "    layers = [keras.Input((1,)), keras.layers.Dense(1)]\n"
+    "    model = keras.Sequential(layers, name=name)\n"
+    "    model.compile('adam', 'mse', jit_compile=False)\n"
+    "    if train:\n"
+    "        loop.fit(model, x, steps=steps, checkpoint_dir=checkpoint_dir, verbose=0)",
+]
+
+
+@pytest.fixture
+def page(tmp_path):
+    """Write a notebook that trains two tiny models."""
+    return write_notebook(tmp_path / "page.ipynb", CELLS)
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """Return a checkout of one commit, in which weights are shipped."""
+    root = tmp_path / "repository"
+    weights = root / "weights"
+    weights.mkdir(parents=True)
+    (root / "code.py").write_text("1\n")
+    (weights / "old.npz").write_text("1\n")
+    monkeypatch.setattr(ship, "ROOT", root)
+    monkeypatch.setattr(pretrained, "FOLDER", weights)
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "One"]):
+        subprocess.run(["git", *command], cwd=root, check=True)
+    (weights / "old.npz").unlink()
+    return root
+
+
+def test_outside_a_checkout_nothing_is_trained(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(ship, "ROOT", tmp_path)
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
+    monkeypatch.setattr(ship.notebooks, "run", lambda *_: pytest.fail("it trained"))
+    assert ship.main([str(page)]) == 1
+    error = capsys.readouterr().err
+    assert f"ship: {tmp_path} is no git checkout" in error
+    assert error.count("\n") == 1
+
+
+def test_a_commit_names_the_code_and_says_whether_it_moved(repository):
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True
+    ).stdout.strip()
+    # A weight is missing by now, which is no other code.
+    assert ship.commit() == {"commit": head, "uncommitted": False}
+    (repository / "code.py").write_text("2\n")
+    assert ship.commit() == {"commit": head, "uncommitted": True}
+
+
+def test_weights_are_shipped_with_where_they_come_from(
+    page, repository, tmp_path, capsys
+):
+    folder = tmp_path / "checkpoints"
+    given_ = ["-p", "steps", "7", "-p", "checkpoint_dir", str(folder)]
+    for _ in range(2):  # what was trained before a stop is shipped as well
+        assert ship.main([str(page), *given_]) == 0
+        assert capsys.readouterr().out.split()[-2:] == ["first", "second"]
+        assert pretrained.names() == ["first", "second"]
+        (pretrained.FOLDER / "first.npz").unlink()
+    about = pretrained.provenance("second")
+    assert about["command"] == "python book/ship.py book/page.ipynb -p steps 7"
+    assert len(about["commit"]) == 40
+    assert about["uncommitted"] is False
+    assert (about["parameters"], about["steps"]) == ({"steps": "7"}, 7)
+    assert {"python", "tensorflow", "keras", "numpy"} <= set(about["versions"])
+    assert about["settings"]["seed"] == 0
+    assert about["hardware"]
+    # Other code, or other parameters: nothing of that folder is theirs.
+    (repository / "code.py").write_text("2\n")
+    assert ship.main([str(page), *given_]) == 1
+    assert "holds the training of" in capsys.readouterr().err
+
+
+def test_files_of_something_else_are_not_shipped(page, repository, tmp_path, capsys):
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "gan.npz").write_text("")
+    given_ = ["-p", "checkpoint_dir", str(tmp_path / "used")]
+    assert ship.main([str(page), *given_]) == 1
+    assert "holds files of something else" in capsys.readouterr().err
+    assert pretrained.names() == []
+
+
+def test_a_wrong_parameter_is_one_line(page, repository, capsys):
+    assert ship.main([str(page), "-p", "stepz", "3"]) == 1
+    assert capsys.readouterr().err.startswith("ship: stepz: page.ipynb has no such")
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """Train a tiny model with a checkpoint; return a maker, the model, its history."""
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
+    x = np.random.default_rng(0).normal(size=(64, 1)).astype("float32")
+
+    def make():
+        layers = [keras.Input((1,)), keras.layers.Dense(1)]
+        model = keras.Sequential(layers, name="tiny")
+        model.compile("adam", "mse", jit_compile=False)
+        return model
+
+    model = make()
+    loop.fit(model, x, steps=10, checkpoint_dir=tmp_path, verbose=0, seed=3)
+    return make, model, x
+
+
+def test_keep_drops_the_optimizers_and_load_finds_it(trained, tmp_path):
+    make, model, x = trained
+    assert ship.keep(tmp_path / "tiny.npz", {"parameters": {}}) == "tiny"
+    assert pretrained.names() == ["tiny"]
+    with np.load(tmp_path / "weights" / "tiny.npz") as file:
+        assert not [name for name in file.files if name.startswith("optimizer")]
+    about = json.loads((tmp_path / "weights" / "tiny.json").read_text())
+    assert (about["steps"], about["settings"]["seed"]) == (10, 3)
+    fresh = make()
+    loaded = pretrained.load(fresh, x)
+    np.testing.assert_array_equal(fresh.get_weights()[0], model.get_weights()[0])
+    np.testing.assert_array_equal(loaded.to_numpy(), model.loss_history.to_numpy())
+
+
+def test_keep_leaves_the_old_pair_where_it_cannot_write_the_new(
+    trained, tmp_path, monkeypatch
+):
+    ship.keep(tmp_path / "tiny.npz", {"parameters": {}})
+    before = {p.name: p.read_bytes() for p in (tmp_path / "weights").iterdir()}
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        ship.keep(tmp_path / "tiny.npz", {"parameters": object()})
+    assert {p.name: p.read_bytes() for p in (tmp_path / "weights").iterdir()} == before
