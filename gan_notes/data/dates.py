@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import numbers
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -56,7 +56,7 @@ def read(values, where: str) -> pd.DatetimeIndex:
         number = column.map(lambda v: isinstance(v, numbers.Number) and v == v)
         if number.any():
             raise ValueError(
-                f"{where}: {column[number].iloc[0]!r} is a number, not a date; write "
+                f"{where}: {column[number].iloc[0]} is a number, not a date; write "
                 "dates like 2020-12-31."
             )
         column = column.map(str, na_action="ignore").astype(object)
@@ -121,19 +121,19 @@ def _parse(texts: pd.Series, where: str) -> pd.Series:
                 f"{where}: the dates can be read day first and month first, such as "
                 f"{texts[0]!r}; write every date as YYYY-MM-DD."
             )
-        parsed = max(readings, key=lambda r: r.notna().sum())
+        parsed = _fullest(readings)
     else:
-        parsed = pd.to_datetime(texts, format="ISO8601", errors="coerce")
-        named = texts.str.contains(MONTHS)
-        if named.all() and texts.str.contains(r"(?<!\d)\d{4}(?!\d)").all():
-            # With the month in words and four digits of year no doubt is left.
-            parsed = pd.to_datetime(texts, format="mixed", errors="coerce")
-        elif named.all():
-            dashed = texts.str.replace("[ /]", "-", regex=True)
-            parsed = _with_a_clock(dashed, "%d-%b-%y")
-        elif texts.str.contains(r"(?i)\d ?[ap]m$").all():  # unknown to ISO 8601
-            dashed = texts.str.replace("[/.]", "-", regex=True)
-            parsed = _with_a_clock(dashed, "%Y-%m-%d")
+        # With the month in words and four digits of year no doubt is left.
+        named = texts.str.contains(MONTHS) & texts.str.contains(r"(?<!\d)\d{4}(?!\d)")
+        part = r"([^ /.-]+)[ /.-]"
+        dashed = texts.str.replace(f"^{part}{part}", r"\1-\2-", regex=True)
+        readings = (
+            lambda: pd.to_datetime(texts, format="ISO8601", errors="coerce"),
+            lambda: pd.to_datetime(texts.where(named), format="mixed", errors="coerce"),
+            lambda: _with_a_clock(dashed, "%d-%b-%y"),
+            lambda: _with_a_clock(dashed, "%Y-%m-%d"),  # am and pm, which ISO has not
+        )
+        parsed = _fullest(r() for r in readings)
     if parsed.isna().any():
         raise ValueError(
             f"{where}: no one way of writing dates fits all of them, and "
@@ -145,12 +145,18 @@ def _parse(texts: pd.Series, where: str) -> pd.Series:
 
 def _with_a_clock(texts: pd.Series, order: str) -> pd.Series:
     """Parse by an order of day, month and year, behind it the clock that fits most."""
-    texts = texts.str.replace(r"[ T-]+(?=\d{1,2}:)", " ", regex=True)
+    texts = texts.str.replace(r"[ T]+(?=\d{1,2}:)", " ", regex=True)
+    return _fullest(
+        pd.to_datetime(texts, format=order + clock, errors="coerce") for clock in CLOCKS
+    )
+
+
+def _fullest(readings: Iterable[pd.Series]) -> pd.Series:
+    """Give the reading that leaves least unread, the first that leaves nothing."""
     best = None
-    for clock in CLOCKS:
-        parsed = pd.to_datetime(texts, format=order + clock, errors="coerce")
-        if best is None or parsed.notna().sum() > best.notna().sum():
-            best = parsed
+    for reading in readings:
+        if best is None or reading.notna().sum() > best.notna().sum():
+            best = reading
         if best.notna().all():
             break
     return best
@@ -225,12 +231,14 @@ def _clocks(days: pd.DatetimeIndex) -> dict[int, list[pd.Timedelta]]:
     table["clock"] = _clock(days)
     if is_daily(days):
         table["clock"] = table["clock"].mode()[0]
+    if table["date"].nunique() > 1:
+        table = table[table["date"] < days[-1].normalize()]  # the last may not be over
     dates = table.groupby("weekday")["date"].nunique()
     share = table.groupby(["weekday", "clock"]).size().div(dates, level="weekday")
     usual = share[share >= 0.5].reset_index()
     usual = usual[usual["weekday"].map(dates) > 0.1 * dates.max()]  # a rare Saturday
     clocks = {day: list(rows["clock"]) for day, rows in usual.groupby("weekday")}
-    if clocks and max(clocks) < 5 and days[-1] - days[0] < 7 * DAY:
+    if clocks and max(clocks) < 5 and days[-1] - days[0] < 14 * DAY:
         longest = max(clocks.values(), key=len)  # not every weekday was seen yet
         clocks = {day: clocks.get(day, longest) for day in range(5)}
     return clocks
