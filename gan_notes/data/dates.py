@@ -53,21 +53,23 @@ def read(values, where: str) -> pd.DatetimeIndex:
     """
     column = pd.Series(values).reset_index(drop=True)
     if not pd.api.types.is_datetime64_any_dtype(column):
-        number = column.map(lambda v: isinstance(v, numbers.Number) and v == v)
-        if number.any():
-            raise ValueError(
-                f"{where}: {column[number].iloc[0]} is a number, not a date; write "
-                "dates like 2020-12-31."
-            )
-        column = column.map(str, na_action="ignore").astype(object)
-        column = column.str.strip().replace("", None)
+        if pd.api.types.infer_dtype(column) != "string":
+            number = column.map(lambda v: isinstance(v, numbers.Number) and v == v)
+            if number.any():
+                raise ValueError(
+                    f"{where}: {column[number].iloc[0]} is a number, not a date; write "
+                    "dates like 2020-12-31."
+                )
+            column = column.map(str, na_action="ignore")
+        column = column.astype(object).str.strip().replace("", None)
     if column.isna().any():
         raise ValueError(
             f"{where}: there is no date in data row {int(column.isna().argmax()) + 1}; "
             "give each row one."
         )
     if not pd.api.types.is_datetime64_any_dtype(column):
-        column = _parse(column.str.replace(OFFSET, r"\1", regex=True), where)
+        codes, texts = pd.factorize(column)  # a long file has each date many times
+        column = _parse(pd.Series(texts, dtype=object), where).take(codes)
     return pd.DatetimeIndex(column).tz_localize(None).as_unit("ns").rename("date")
 
 
@@ -106,6 +108,13 @@ def places(values, shape: tuple[int, ...]) -> pd.DatetimeIndex | list:
 
 def _parse(texts: pd.Series, where: str) -> pd.Series:
     """Parse texts by the one reading that fits every one of them."""
+    try:
+        parsed = pd.to_datetime(texts, format="ISO8601")
+        if parsed.dtype.kind == "M" and parsed.dt.tz is None:
+            return parsed
+    except ValueError:
+        pass  # another form, or offsets from UTC that differ
+    texts = texts.str.replace(OFFSET, r"\1", regex=True)
     shape = texts.str.extract(f"^{NUMBERS}", expand=True)
     if shape[0].notna().all():
         orders = LONG_YEAR
@@ -144,11 +153,12 @@ def _parse(texts: pd.Series, where: str) -> pd.Series:
 
 
 def _with_a_clock(texts: pd.Series, order: str) -> pd.Series:
-    """Parse by an order of day, month and year, behind it the clock that fits most."""
+    """Parse by an order of day, month and year, and the clock behind the first."""
     texts = texts.str.replace(r"[ T]+(?=\d{1,2}:)", " ", regex=True)
-    return _fullest(
-        pd.to_datetime(texts, format=order + clock, errors="coerce") for clock in CLOCKS
-    )
+    for clock in CLOCKS:
+        if pd.notna(pd.to_datetime(texts[0], format=order + clock, errors="coerce")):
+            return pd.to_datetime(texts, format=order + clock, errors="coerce")
+    return pd.Series(pd.NaT, texts.index)
 
 
 def _fullest(readings: Iterable[pd.Series]) -> pd.Series:

@@ -261,10 +261,12 @@ def _are_numbers(column: pd.Series) -> bool:
 
 def _are_row_numbers(name: str, column: pd.Series) -> bool:
     """Say whether a column only counts rows, as an index that was written along."""
+    if name not in ("", "index", "level0"):
+        return False
     if not _matches(column, r"\d+") or _matches(column, DAY_NUMBER):
         return False
     counts = pd.to_numeric(column).to_numpy() == range(len(column))
-    return not name or (name in ("index", "level0") and bool(counts.all()))
+    return not name or bool(counts.all())
 
 
 def _listed(names) -> str:

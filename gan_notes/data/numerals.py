@@ -45,23 +45,21 @@ def to_numbers(columns: dict[str, pd.Series], where: str) -> dict[str, pd.Series
     >>> to_numbers({"KO": pd.Series(["$2,084.50", "."])}, "prices.csv")["KO"].tolist()
     [2084.5, nan]
     """
-    texts = {k: _clean(c) for k, c in columns.items() if not _is_number(c)}
+    done = {k: pd.to_numeric(c, errors="coerce") for k, c in columns.items()}
+    texts = {}
+    if any((done[k].isna() & c.notna() & c.ne("")).any() for k, c in columns.items()):
+        texts = {k: _clean(c) for k, c in columns.items() if not _is_number(c)}
     comma = _decimal_comma(texts, where)
-    done = {}
-    for name, column in columns.items():
-        values = column
-        if name in texts:
-            values = _parse(texts[name], comma)
-            lost = values.isna() & texts[name].notna()
-            if lost.any():
-                text, day = str(column[lost].iloc[0]), column.index[lost][0].date()
-                raise ValueError(
-                    f"{where}, {name}: {text!r} on {day} is not a number; write "
-                    "numbers like 1234.5, or leave the column out by naming the others "
-                    "in tickers."
-                )
-        done[name] = values.astype("float64")
-    return done
+    for name, text in texts.items():
+        done[name] = _parse(text, comma)
+        lost = done[name].isna() & text.notna()
+        if lost.any():
+            cell, day = str(columns[name][lost].iloc[0]), text.index[lost][0].date()
+            raise ValueError(
+                f"{where}, {name}: {cell!r} on {day} is not a number; write numbers "
+                "like 1234.5, or leave the column out by naming the others in tickers."
+            )
+    return {name: values.astype("float64") for name, values in done.items()}
 
 
 def _is_number(column: pd.Series) -> bool:
