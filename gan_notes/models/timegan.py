@@ -423,7 +423,7 @@ class TimeGAN(StepModel):
         *,
         dates: Sequence,
         start_prices: Sequence[float] | None = None,
-        seed: int = 0,
+        seed: int | None = None,
     ) -> list[pd.DataFrame]:
         """Draw synthetic windows as prices with dates.
 
@@ -431,10 +431,9 @@ class TimeGAN(StepModel):
         ----------
         n : int
             How many.
-        dates : sequence of `sequence_length` days
-            The index of every frame.
-        start_prices : one price per ticker, of the day before the first
-            For a transform to returns; by default the last of the training period.
+        dates, start_prices
+            As ``Transform.prices`` takes them: `sequence_length` dates, for all or
+            for each window, and where returns start from.
         seed : int
             As in :meth:`generate`.
 
@@ -445,22 +444,14 @@ class TimeGAN(StepModel):
         Raises
         ------
         ValueError
-            The model was made without a transform, or `dates` has another length.
+            The model was made without a transform; or as ``Transform.prices``.
         """
         if self.transform is None:
             raise ValueError(
                 "this TimeGAN was made without transform=, so it knows no prices; "
                 "pass windows.transform when making it."
             )
-        index = pd.DatetimeIndex(dates, name="date")
-        if len(index) != self.sequence_length:
-            raise ValueError(
-                f"dates: {len(index)} days came, but a window has "
-                f"{self.sequence_length}; give one for each."
-            )
-        prices = self.transform.inverse(self.generate(n, seed=seed), start_prices)
-        columns = self.transform.tickers
-        return [pd.DataFrame(window, index, columns) for window in prices]
+        return self.transform.prices(self.generate(n, seed=seed), dates, start_prices)
 
     def get_config(self) -> dict:
         """Return what the constructor needs to make this model again."""

@@ -373,7 +373,7 @@ def test_mixed_precision_is_refused():
 def test_prices_need_a_transform_and_dates_of_one_window(trained):
     with pytest.raises(ValueError, match="without transform"):
         make().prices(1, dates=WINDOWS.test_dates[0])
-    with pytest.raises(ValueError, match="dates: 2 days"):
+    with pytest.raises(ValueError, match="dates: "):
         trained[0].prices(1, dates=WINDOWS.test_dates[0][:2])
 
 
