@@ -16,7 +16,8 @@ COMMON = ["seed", "steps", "train", "checkpoint_dir", "output_dir"]
 FINANCE = ["source", "tickers", "start", "end", "sequence_length", "transform"]
 RECURRENT = {"05_toolbox", "06_timegan", "07_judging"}
 ENDINGS = ["Summary", "Exercises", "Questions", "Further reading"]
-SETUP = """import sys
+SETUP = """# @title Setup
+import sys
 
 if "google.colab" in sys.modules:
     %pip install -q "gan-notes @ git+{url}"
