@@ -74,7 +74,7 @@ def note(figure: mpl.figure.Figure, text: str) -> None:
 
 
 def drawable(names: Sequence[str]) -> list[str]:
-    """Return names that a figure can show, choosing a font for other scripts.
+    """Return names that a figure can show, adding a font for other scripts.
 
     Parameters
     ----------
@@ -83,17 +83,21 @@ def drawable(names: Sequence[str]) -> list[str]:
 
     Returns
     -------
-    The names themselves, where the font in use or another installed one has all their
-    letters; that one is then used from here on. Else "series 1", "series 2", ..., since
-    a figure of empty boxes tells nobody which is which.
+    The names themselves, where the font in use has all their letters, or has them
+    together with another installed one, which then stands in for the letters that it
+    lacks. Else "series 1", "series 2", ..., since a figure of empty boxes tells nobody
+    which is which.
     """
     letters = {ord(letter) for name in names for letter in name if letter != " "}
     used = font_manager.findfont(font_manager.FontProperties())
-    if letters <= set(font_manager.get_font(used).get_charmap()):
+    letters -= set(font_manager.get_font(used).get_charmap())
+    if not letters:
         return list(names)
     for font in font_manager.fontManager.ttflist:
+        if font.name.startswith("Last Resort"):  # draws every letter as a box
+            continue
         if letters <= set(font_manager.get_font(font.fname).get_charmap()):
-            mpl.rcParams["font.family"] = [font.name]
+            mpl.rcParams["font.family"] = [*mpl.rcParams["font.family"], font.name]
             return list(names)
     return [f"series {number}" for number, _ in enumerate(names, start=1)]
 

@@ -53,9 +53,11 @@ def test_the_note_is_on_the_figure_and_covers_no_axis():
 
 @pytest.fixture
 def one_font(monkeypatch):
-    """Leave matplotlib's own font alone, as on a machine without any other."""
+    """Leave matplotlib's own fonts alone, as on a machine without any other."""
     manager = font_manager.fontManager
-    own = [font for font in manager.ttflist if font.name == "DejaVu Sans"]
+    names = ("DejaVu Sans", "Last Resort", "cmr10")
+    own = [font for font in manager.ttflist if font.name.startswith(names)]
+    assert any(font.name.startswith("Last Resort") for font in own)
     monkeypatch.setattr(manager, "ttflist", own)
 
 
@@ -72,10 +74,14 @@ def test_names_that_the_font_in_use_has_stay_as_they_are(one_font):
     draw(names)
 
 
-def test_a_font_is_found_that_has_the_letters():
-    with plt.rc_context({"font.family": ["cmr10"]}):  # TeX's font has no Cyrillic
-        assert plots.drawable(["Газпром"]) == ["Газпром"]
-        draw(["Газпром"])
+def test_a_second_font_stands_in_for_the_letters_that_the_first_lacks(one_font):
+    # TeX's font has no Cyrillic, and wants its own minus sign on the axes.
+    look = {"font.family": ["cmr10"], "axes.formatter.use_mathtext": True}
+    with plt.rc_context(look):
+        assert plots.drawable(["KO", "Газпром"]) == ["KO", "Газпром"]
+        first, second = plt.rcParams["font.family"]
+        assert (first, second[:6]) == ("cmr10", "DejaVu")
+        draw(["KO", "Газпром"])
 
 
 def test_names_that_no_installed_font_has_are_numbered(one_font):
