@@ -80,8 +80,9 @@ def fidelity(
 
     It learns real windows of the training period against the first half of the
     synthetic ones, and is tested on held-out real windows against the other half.
-    Classes are balanced in both. A generator that is true to its training period then
-    scores chance, whatever the regime of the held-out period.
+    Classes are balanced in both. A generator that is true to its training period scores
+    chance on the average over periods; in a single one the judge may well have read a
+    regime, and the more so the further the held-out period lies from the other.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from gan_notes.training import loop
 PHASES = ("embedding", "supervised", "joint")
 RECONSTRUCTION_WEIGHT = 10.0  # on the root of the embedder's squared error
 SUPERVISED_WEIGHT_E = 0.1  # of the supervised loss in the embedder's joint loss
-SUPERVISED_WEIGHT_G = 100.0  # eta of the paper, on the root of the supervised loss
+SUPERVISED_WEIGHT_G = 100.0  # on the root of the supervised loss; the paper: eta, 10
 MOMENTS_WEIGHT = 100.0  # on the moment loss, in the authors' code only
 DISCRIMINATOR_THRESHOLD = 0.15  # below it the discriminator skips its update
 LOSSES = ("reconstruction", "supervised", "generator", "moments", "discriminator")
