@@ -75,13 +75,9 @@ def test_names_that_the_font_in_use_has_stay_as_they_are(one_font):
 
 
 def test_a_second_font_stands_in_for_the_letters_that_the_first_lacks(one_font):
-<<<<<<< HEAD
-    with plt.rc_context({"font.family": ["cmr10"]}):  # TeX's font has no Cyrillic
-=======
     # TeX's font has no Cyrillic, and wants its own minus sign on the axes.
     look = {"font.family": ["cmr10"], "axes.formatter.use_mathtext": True}
     with plt.rc_context(look):
->>>>>>> timegan
         assert plots.drawable(["KO", "Газпром"]) == ["KO", "Газпром"]
         first, second = plt.rcParams["font.family"]
         assert (first, second[:6]) == ("cmr10", "DejaVu")
