@@ -69,6 +69,45 @@ def block_interval(
     return float(value + low), float(value + high)
 
 
+def mode_scores(points: np.ndarray, *, centres: np.ndarray, std: float) -> dict:
+    """Count the modes of a Gaussian mixture that points cover, and how well.
+
+    A point is good within three standard deviations of a centre. A mode is covered
+    where at least a quarter of its fair share of all points are good there: one stray
+    point does not cover it, and the rule is the same for any number of modes.
+
+    Parameters
+    ----------
+    points : float array (n, d)
+    centres : float array (m, d)
+        Of equally likely Gaussians, far apart.
+    std : float
+        Standard deviation of each, along every axis.
+
+    Returns
+    -------
+    dict of "modes" covered (int), the share of good points "high quality", and
+    "spread": the standard deviation within modes over `std`, from the good points
+    alone; NaN where there are none.
+
+    Examples
+    --------
+    >>> mode_scores(np.array([[0.1], [9.0]]), centres=np.array([[0.0], [4.0]]), std=1.0)
+    {'modes': 1, 'high quality': 0.5, 'spread': 0.1}
+    """
+    gaps = np.linalg.norm(points[:, None] - centres, axis=2)
+    nearest, gap = gaps.argmin(axis=1), gaps.min(axis=1)
+    good = gap < 3 * std
+    share = np.bincount(nearest[good], minlength=len(centres)) / len(points)
+    axes = points.shape[1]
+    width = np.sqrt((gap[good] ** 2).mean() / axes) if good.any() else np.nan
+    return {
+        "modes": int((share >= 1 / 4 / len(centres)).sum()),
+        "high quality": float(good.mean()),
+        "spread": float(width / std),
+    }
+
+
 def neighbour_counts(
     real: np.ndarray, synthetic: np.ndarray, *, neighbours: int = 5
 ) -> np.ndarray:

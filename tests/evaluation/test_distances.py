@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gan_notes.data.toys import gaussian_ring, ring_centres
 from gan_notes.evaluation import distances
 
 
@@ -51,6 +52,33 @@ def test_density_sees_points_between_the_modes_and_coverage_does_not():
 def test_far_away_windows_cover_nothing():
     counts = distances.neighbour_counts(normal(200, 3), normal(200, 3) + 50)
     assert counts.sum() == 0
+
+
+# Modes ----------------------------------------------------------------------------
+
+
+def test_modes_of_the_mixture_itself():
+    """In two dimensions 1 - exp(-4.5) of the points lie within three deviations."""
+    scores = distances.mode_scores(
+        gaussian_ring(20_000, std=0.05, seed=1), centres=ring_centres(), std=0.05
+    )
+    assert scores["modes"] == 8
+    assert scores["high quality"] == pytest.approx(1 - np.exp(-4.5), abs=0.003)
+    assert scores["spread"] == pytest.approx(0.97, abs=0.01)  # the far ones are cut
+
+
+def test_modes_that_are_dropped_thin_or_missed():
+    ring = gaussian_ring(4_000, std=0.05, seed=1)
+    rule = {"centres": ring_centres(), "std": 0.05}
+    angle = np.arctan2(ring[:, 1], ring[:, 0])
+    half = ring[(angle > -0.3) & (angle < np.pi - 0.3)]
+    assert distances.mode_scores(half, **rule)["modes"] == 4
+    stray = np.concatenate([np.repeat(ring_centres()[:1], 999, axis=0), ring_centres()])
+    assert distances.mode_scores(stray, **rule)["modes"] == 1
+    assert distances.mode_scores(stray, **rule)["spread"] == 0
+    nowhere = distances.mode_scores(ring * 0, **rule)
+    assert (nowhere["modes"], nowhere["high quality"]) == (0, 0)
+    assert np.isnan(nowhere["spread"])
 
 
 def test_windows_are_flattened():
