@@ -148,7 +148,7 @@ walks = np.cumsum(rng.uniform(-0.5, 0.5, (2000, LENGTH, FEATURES)), axis=1)
 windows = (walks / 8 + 0.5).clip(0, 1).astype("float32")
 
 # First the losses: ten steps one by one, from the same weights and batches.
-keras.utils.set_random_seed(0)
+notebooks.repeatable(0)  # as in the chapters
 sizes = {"hidden_dim": HIDDEN, "num_layers": LAYERS, "reset_after": False}
 ours = timegan.TimeGAN(LENGTH, FEATURES, **sizes)
 ours.compile(steps_per_execution=1)

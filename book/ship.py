@@ -17,11 +17,12 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-import numpy as np
+import h5py
 
 from gan_notes import notebooks
 from gan_notes.__main__ import take_parameters
-from gan_notes.training import pretrained
+from gan_notes.models import pretrained
+from gan_notes.training import checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -72,7 +73,10 @@ def ship(notebook, parameters):
             "versions": notebooks.versions(),
             "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
         }
-        return [keep(path, about) for path in sorted(folder.glob("*.npz"))]
+        return [
+            keep(path, about)
+            for path in sorted(folder.glob(f"*{checkpoint.ENDING}"))
+        ]
 
 
 def commit():
@@ -123,20 +127,23 @@ def claim(folder, origin):
     return folder
 
 
-def keep(checkpoint, about):
+def keep(path, about):
     """Turn a checkpoint into shipped weights: no optimizers, but provenance.
 
-    `checkpoint` is a `<name>.npz` written by `fit`; the name, under which
-    `pretrained.load` finds the weights, is returned.
+    `path` is a checkpoint of `fit`; the name, under which `pretrained.load`
+    finds the weights, is returned.
     """
-    with np.load(checkpoint) as file:
-        arrays = {
-            k: file[k] for k in file.files if not k.startswith("optimizer")
-        }
+    training = checkpoint.read(path)
+    name = path.name.removesuffix(checkpoint.ENDING)
+    settings = training["settings"]
     about = {
         **about,
-        "settings": json.loads(str(arrays["about"]))["settings"],
-        "steps": int(arrays["history_steps"][-1]),
+        # What the network is stands in "model", ready to be built from.
+        "settings": {
+            k: settings[k] for k in settings if k != "architecture"
+        },
+        "steps": training["history"]["index"][-1],
+        "model": training["model"],
     }
     target = pretrained.FOLDER
     target.mkdir(exist_ok=True)
@@ -144,12 +151,16 @@ def keep(checkpoint, about):
     with tempfile.TemporaryDirectory(
         dir=target, prefix=".partial-"
     ) as partial:
-        np.savez_compressed(Path(partial, checkpoint.name), **arrays)
-        tale = Path(partial, f"{checkpoint.stem}.json")
+        weights = Path(partial, path.name)
+        with h5py.File(path, "r") as file, h5py.File(weights, "w") as kept:
+            for group in file:
+                if "optimizer" not in group:
+                    file.copy(group, kept)
+        tale = Path(partial, f"{name}.json")
         tale.write_text(json.dumps(about, indent=1) + "\n")
-        os.replace(Path(partial, checkpoint.name), target / checkpoint.name)
+        os.replace(weights, target / weights.name)
         os.replace(tale, target / tale.name)
-    return checkpoint.stem
+    return name
 
 
 if __name__ == "__main__":

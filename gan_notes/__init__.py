@@ -6,11 +6,13 @@ TensorFlow nor Keras: each name is fetched from its module when first used.
 
 import contextlib
 import importlib
+import importlib.util
 import os
 import sys
 
 # yfinance's HTTP library must be loaded before TensorFlow, which exports the symbols of
 # another copy of curl: the other way round, every request to Yahoo fails.
+TENSORFLOW_CAME_FIRST = "tensorflow" in sys.modules and "curl_cffi" not in sys.modules
 with contextlib.suppress(ImportError):
     import curl_cffi  # noqa: F401
 
@@ -27,22 +29,46 @@ __all__ = sorted(_HOME)
 
 # Keras reads its backend once, when it is first imported, from this variable and
 # then from ~/.keras/keras.json: setting it here makes that file irrelevant.
-_backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-if "keras" in sys.modules:
-    _backend = sys.modules["keras"].config.backend()
-if _backend != "tensorflow":
-    raise ImportError(
-        f"gan_notes runs on Keras with TensorFlow, but the Keras backend is "
-        f"{_backend!r}. Set KERAS_BACKEND=tensorflow before Python starts."
-    )
-del _backend
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 
 def __getattr__(name: str):
     """Fetch a public name from the module that defines it."""
-    if name in _HOME:
-        return getattr(importlib.import_module(f"gan_notes.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'gan_notes' has no attribute {name!r}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'gan_notes' has no attribute {name!r}")
+    if not _HOME[name].startswith("data."):
+        check_engine(f"gan_notes.{name}")
+    return getattr(importlib.import_module(f"gan_notes.{_HOME[name]}"), name)
+
+
+def check_engine(asker: str) -> None:
+    """Refuse what trains where TensorFlow is missing or Keras runs on another engine.
+
+    Prices and windows need neither, so importing the package does not ask.
+
+    Parameters
+    ----------
+    asker : str
+        What needs it; the error begins with this.
+
+    Raises
+    ------
+    ImportError
+        One sentence that says which, and what to do.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        raise ImportError(
+            f"{asker} needs TensorFlow, which is not installed; run "
+            'pip install "gan-notes[tensorflow]", or "gan-notes[cpu]" without a GPU.'
+        )
+    backend = os.environ["KERAS_BACKEND"]
+    if "keras" in sys.modules:
+        backend = sys.modules["keras"].config.backend()
+    if backend != "tensorflow":
+        raise ImportError(
+            f"{asker} runs on Keras with TensorFlow, but the Keras backend is "
+            f"{backend!r}; set KERAS_BACKEND=tensorflow before Python starts."
+        )
 
 
 def __dir__() -> list[str]:

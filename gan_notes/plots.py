@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib import font_manager
 
 REAL = "#0173B2"
 SYNTHETIC = "#DE8F05"
@@ -70,6 +71,35 @@ def note(figure: mpl.figure.Figure, text: str) -> None:
     """
     # supxlabel takes part in constrained layout, so the line never covers an axis.
     figure.supxlabel(text, x=0.99, ha="right", fontsize=8, color="#707070")
+
+
+def drawable(names: Sequence[str]) -> list[str]:
+    """Return names that a figure can show, adding a font for other scripts.
+
+    Parameters
+    ----------
+    names : sequence of str
+        For instance tickers, as a file has them.
+
+    Returns
+    -------
+    The names themselves, where the font in use has all their letters, or has them
+    together with another installed one, which then stands in for the letters that it
+    lacks. Else "series 1", "series 2", ..., since a figure of empty boxes tells nobody
+    which is which.
+    """
+    letters = {ord(letter) for name in names for letter in name if letter != " "}
+    used = font_manager.findfont(font_manager.FontProperties())
+    letters -= set(font_manager.get_font(used).get_charmap())
+    if not letters:
+        return list(names)
+    for font in font_manager.fontManager.ttflist:
+        if font.name.startswith("Last Resort"):  # draws every letter as a box
+            continue
+        if letters <= set(font_manager.get_font(font.fname).get_charmap()):
+            mpl.rcParams["font.family"] = [*mpl.rcParams["font.family"], font.name]
+            return list(names)
+    return [f"series {number}" for number, _ in enumerate(names, start=1)]
 
 
 def losses(

@@ -4,11 +4,17 @@ import os
 import sys
 from pathlib import Path
 
+import hypothesis
 import nbformat
 import pytest
 import yaml
 
+import gan_notes  # noqa: F401  before TensorFlow, whose curl breaks that of yfinance
+
 ROOT = Path(__file__).resolve().parent.parent
+# A busy machine is no failure.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_addoption(parser):

@@ -2,6 +2,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import font_manager
 
 from gan_notes import plots
 
@@ -48,3 +49,46 @@ def test_the_note_is_on_the_figure_and_covers_no_axis():
     note = figure._supxlabel.get_window_extent()
     assert figure._supxlabel.get_text() == "sample · 20 steps · seed 0"
     assert not note.overlaps(ax.xaxis.label.get_window_extent())
+
+
+@pytest.fixture
+def one_font(monkeypatch):
+    """Leave matplotlib's own fonts alone, as on a machine without any other."""
+    manager = font_manager.fontManager
+    names = ("DejaVu Sans", "Last Resort", "cmr10")
+    own = [font for font in manager.ttflist if font.name.startswith(names)]
+    assert any(font.name.startswith("Last Resort") for font in own)
+    monkeypatch.setattr(manager, "ttflist", own)
+
+
+def draw(names):
+    """Draw the names; a missing glyph is a warning, and that is an error here."""
+    figure, ax = plt.subplots()
+    ax.set_title(" ".join(names))
+    figure.canvas.draw()
+
+
+def test_names_that_the_font_in_use_has_stay_as_they_are(one_font):
+    names = ["KO", "Société", "Газпром", "Ελλάς"]
+    assert plots.drawable(names) == names
+    draw(names)
+
+
+def test_a_second_font_stands_in_for_the_letters_that_the_first_lacks(one_font):
+<<<<<<< HEAD
+    with plt.rc_context({"font.family": ["cmr10"]}):  # TeX's font has no Cyrillic
+=======
+    # TeX's font has no Cyrillic, and wants its own minus sign on the axes.
+    look = {"font.family": ["cmr10"], "axes.formatter.use_mathtext": True}
+    with plt.rc_context(look):
+>>>>>>> timegan
+        assert plots.drawable(["KO", "Газпром"]) == ["KO", "Газпром"]
+        first, second = plt.rcParams["font.family"]
+        assert (first, second[:6]) == ("cmr10", "DejaVu")
+        draw(["KO", "Газпром"])
+
+
+def test_names_that_no_installed_font_has_are_numbered(one_font):
+    shown = plots.drawable(["KO", "삼성전자"])
+    assert shown == ["series 1", "series 2"]
+    draw(shown)

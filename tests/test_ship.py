@@ -4,12 +4,15 @@ import json
 import subprocess
 import sys
 
+import h5py
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import ROOT, write_notebook
 
-from gan_notes.training import loop, pretrained
+from gan_notes.models import pretrained
+from gan_notes.training import loop
 
 sys.path.insert(0, str(ROOT / "book"))
 import ship
@@ -44,13 +47,13 @@ def repository(tmp_path, monkeypatch):
     weights = root / "weights"
     weights.mkdir(parents=True)
     (root / "code.py").write_text("1\n")
-    (weights / "old.npz").write_text("1\n")
+    (weights / "old.weights.h5").write_text("1\n")
     monkeypatch.setattr(ship, "ROOT", root)
     monkeypatch.setattr(pretrained, "FOLDER", weights)
     who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
     for command in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "One"]):
         subprocess.run(["git", *command], cwd=root, check=True)
-    (weights / "old.npz").unlink()
+    (weights / "old.weights.h5").unlink()
     return root
 
 
@@ -83,7 +86,7 @@ def test_weights_are_shipped_with_where_they_come_from(
         assert ship.main([str(page), *given_]) == 0
         assert capsys.readouterr().out.split()[-2:] == ["first", "second"]
         assert pretrained.names() == ["first", "second"]
-        (pretrained.FOLDER / "first.npz").unlink()
+        (pretrained.FOLDER / "first.weights.h5").unlink()
     about = pretrained.provenance("second")
     assert about["command"] == "python book/ship.py book/page.ipynb -p steps 7"
     assert len(about["commit"]) == 40
@@ -100,7 +103,7 @@ def test_weights_are_shipped_with_where_they_come_from(
 
 def test_files_of_something_else_are_not_shipped(page, repository, tmp_path, capsys):
     (tmp_path / "used").mkdir()
-    (tmp_path / "used" / "gan.npz").write_text("")
+    (tmp_path / "used" / "gan.weights.h5").write_text("")
     given_ = ["-p", "checkpoint_dir", str(tmp_path / "used")]
     assert ship.main([str(page), *given_]) == 1
     assert "holds files of something else" in capsys.readouterr().err
@@ -114,7 +117,7 @@ def test_a_wrong_parameter_is_one_line(page, repository, capsys):
 
 @pytest.fixture
 def trained(tmp_path, monkeypatch):
-    """Train a tiny model with a checkpoint; return a maker, the model, its history."""
+    """Train a tiny model with a checkpoint; return the model and its data."""
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
     x = np.random.default_rng(0).normal(size=(64, 1)).astype("float32")
 
@@ -126,28 +129,27 @@ def trained(tmp_path, monkeypatch):
 
     model = make()
     loop.fit(model, x, steps=10, checkpoint_dir=tmp_path, verbose=0, seed=3)
-    return make, model, x
+    return model, x
 
 
 def test_keep_drops_the_optimizers_and_load_finds_it(trained, tmp_path):
-    make, model, x = trained
-    assert ship.keep(tmp_path / "tiny.npz", {"parameters": {}}) == "tiny"
+    model, x = trained
+    assert ship.keep(tmp_path / "tiny.weights.h5", {"parameters": {}}) == "tiny"
     assert pretrained.names() == ["tiny"]
-    with np.load(tmp_path / "weights" / "tiny.npz") as file:
-        assert not [name for name in file.files if name.startswith("optimizer")]
+    with h5py.File(tmp_path / "weights" / "tiny.weights.h5") as file:
+        assert not [group for group in file if "optimizer" in group]
     about = json.loads((tmp_path / "weights" / "tiny.json").read_text())
     assert (about["steps"], about["settings"]["seed"]) == (10, 3)
-    fresh = make()
-    loaded = pretrained.load(fresh, x)
-    np.testing.assert_array_equal(fresh.get_weights()[0], model.get_weights()[0])
-    np.testing.assert_array_equal(loaded.to_numpy(), model.loss_history.to_numpy())
+    loaded = pretrained.load("tiny", x)
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+    pd.testing.assert_frame_equal(loaded.loss_history, model.loss_history)
 
 
 def test_keep_leaves_the_old_pair_where_it_cannot_write_the_new(trained, tmp_path):
-    _, model, x = trained
-    ship.keep(tmp_path / "tiny.npz", {"parameters": {}})
+    model, x = trained
+    ship.keep(tmp_path / "tiny.weights.h5", {"parameters": {}})
     loop.fit(model, x, steps=20, checkpoint_dir=tmp_path, verbose=0, seed=3)
     before = {p.name: p.read_bytes() for p in (tmp_path / "weights").iterdir()}
     with pytest.raises(TypeError, match="not JSON serializable"):
-        ship.keep(tmp_path / "tiny.npz", {"parameters": object()})
+        ship.keep(tmp_path / "tiny.weights.h5", {"parameters": object()})
     assert {p.name: p.read_bytes() for p in (tmp_path / "weights").iterdir()} == before

@@ -1,208 +1,160 @@
-"""Prices from a reader's own CSV or Parquet file; the page on usage shows examples.
+"""A reader's own CSV or Parquet file as a table of cells, names still to be judged.
 
-Three layouts are understood, with column names in any case: wide (a date and a
-column per ticker), long (date, ticker, close and perhaps more), and one ticker's
-open-high-low-close table. An adjusted close is preferred to a close.
+`layouts` says which of the columns are prices. A CSV's cells stay text, so that a
+ticker keeps its zeros and a price its decimal comma until they are asked for.
 """
 
 from __future__ import annotations
 
+import csv
 import os
 import re
-import warnings
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-DATE_NAMES = ("date", "datetime", "timestamp", "time", "day", "")
-TICKER_NAMES = ("ticker", "symbol", "name")
-CLOSE_NAMES = ("adjclose", "adjustedclose", "closeadjusted", "close")  # best first
-BAR_NAMES = ("open", "high", "low", "volume")
+SEPARATORS = ",;\t|"
+WEB_PAGES = ("<!doctype", "<html", "<?xml")
+LEVEL_WORDS = ("", "price", "ticker", "symbol", "attributes")
+# What the columns of a download are called, best close first, as `price_word` has it.
+CLOSES = (
+    *("adjclose", "adjustedclose", "closeadjusted"),
+    *("close", "closelast", "last", "settle", "price"),
+)
+BARS = ("open", "high", "low", "volume", "vol")
+EVENTS = ("dividends", "stocksplits", "capitalgains", "repaired")
 
 
-def read_series(
-    source: str | os.PathLike, wanted: list[str] | None = None
-) -> dict[str, pd.Series]:
-    """Read every column or ticker of a file, unsorted and unchecked.
+def read_table(source: str | os.PathLike) -> pd.DataFrame:
+    """Read a file into a frame of named columns, in file order.
 
     Parameters
     ----------
     source : str or path
-        A CSV (also compressed) or Parquet file.
-    wanted : list of str
-        Column names asked for. Where an open-high-low-close table has all of them,
-        they are what is read, instead of its close.
+        CSV (also compressed; separated by commas, semicolons, tabs or bars) or
+        Parquet.
 
     Returns
     -------
-    dict
-        From ticker to float64 series with a DatetimeIndex, in file order.
+    DataFrame
+        A column's name is text, "" where the file gives none, and may come twice. Two
+        rows of names (price and ticker, as yfinance writes them) are joined to one,
+        "Close KO". The rows are numbered; an index with names or dates is a column.
 
     Raises
     ------
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is of another shape; the sentence says which and what to change.
+        It cannot be read as what its name says, or holds no rows.
     """
     path = Path(source).expanduser()
-    frame = _read_table(path)
-    if not len(frame):
-        raise ValueError(f"{path.name} has names of columns but no rows below them.")
-    if frame.columns.nlevels == 2:
-        frame = _pick_close(frame, path)
-    frame.columns = [str(c).strip() for c in frame.columns]
-    plain = {_plain(c): c for c in reversed(frame.columns)}
-    if pd.api.types.is_numeric_dtype(frame.get(plain.get(""))):
-        frame = frame.drop(columns=plain.pop(""))  # row numbers, not dates
-    date = next((plain[n] for n in DATE_NAMES if n in plain), None)
-    if date is None:
-        raise ValueError(
-            f"{path.name} has no date column: its columns are "
-            f"{_listed(frame.columns)}; add one, or name one 'date'."
-        )
-    frame.index = _read_dates(frame.pop(date), path)
-    plain.pop(_plain(date))
-    ticker = next((plain[n] for n in TICKER_NAMES if n in plain), None)
-    close = next((plain[n] for n in CLOSE_NAMES if n in plain), None)
-    if ticker is not None and not pd.api.types.is_numeric_dtype(frame[ticker]):
-        if close is None:
-            raise ValueError(
-                f"{path.name} has a column {ticker!r} but none named 'close' or "
-                f"'adj close': its columns are {_listed(frame.columns)}."
-            )
-        groups = frame.groupby(frame[ticker].astype(str).str.strip(), sort=True)
-        return {t: _numbers(g[close], t, path) for t, g in groups}
-    bars = close is not None and any(n in plain for n in BAR_NAMES)
-    if bars and not (wanted and all(_plain(w) in plain for w in wanted)):
-        name = path.name.split(".")[0]
-        return {name: _numbers(frame[close], name, path)}
-    if frame.columns.empty:
-        raise ValueError(f"{path.name} has dates but no column of values.")
-    if not frame.columns.is_unique:
-        twice = frame.columns[frame.columns.duplicated()][0]
-        raise ValueError(f"{path.name} has two columns named {twice!r}; rename one.")
-    return {c: _numbers(frame[c], c, path) for c in frame.columns}
-
-
-def _read_table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(
             f"source: there is no file {path.name} in {path.absolute().parent}; "
             "check the path, or use source='sample'."
         )
+    read = _parquet if path.suffix.lower() in (".parquet", ".pq") else _csv
     try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            frame = pd.read_parquet(path)
-            named = isinstance(frame.index, pd.MultiIndex) or frame.index.name
-            if isinstance(frame.index, pd.DatetimeIndex):
-                frame.index.name = "date"
-            elif not named:
-                return frame
-            return _index_to_columns(frame)
-        head = pd.read_csv(path, nrows=2, header=None, dtype=str, on_bad_lines="skip")
-        first = set(head[0].astype(str).str.lower())
-        if first == {"price", "ticker"}:  # as yfinance writes a download
-            frame = pd.read_csv(path, header=[0, 1], index_col=0)
-            return _index_to_columns(frame.rename_axis(index="date"))
-        return pd.read_csv(path, encoding="utf-8-sig", low_memory=False)
-    except (ValueError, OSError) as error:  # parser, encoding and Parquet errors
+        names, frame = read(path)
+    except (ValueError, OSError, csv.Error) as error:
         raise ValueError(
             f"{path.name} cannot be read ({str(error).strip().splitlines()[0]}); save "
             "it as comma-separated UTF-8 text or as Parquet."
         ) from error
+    frame.columns = [_joined(*n) if isinstance(n, tuple) else _name(n) for n in names]
+    if not len(frame):
+        raise ValueError(f"{path.name} has names of columns but no rows below them.")
+    return frame.reset_index(drop=True)
 
 
-def _index_to_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    if frame.columns.nlevels == 1:
-        return frame.reset_index()
-    dates = frame.index
-    frame = frame.reset_index(drop=True)
-    frame.insert(0, ("date", ""), dates)
-    return frame
+def plain(name: str) -> str:
+    """Give a name as it is compared: "Adj Close", "adj_close", "5. ADJCLOSE" are one.
+
+    Examples
+    --------
+    >>> plain("5. Adj Close"), plain("삼성전자"), plain("$")
+    ('adjclose', '삼성전자', '$')
+    """
+    name = name.casefold().strip()
+    number, dot, rest = name.partition(". ")  # as Alpha Vantage numbers them
+    name = rest if dot and number.isdecimal() else name
+    return "".join(c for c in name if c.isalnum()) or name
 
 
-def _pick_close(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Reduce columns of (price, ticker) pairs to one close per ticker."""
-    for level in (0, 1):
-        plain = {_plain(c): c for c in frame.columns.get_level_values(level)}
-        for name in CLOSE_NAMES:
-            if name in plain:
-                close = frame.xs(plain[name], axis=1, level=level)
-                close.insert(0, "date", frame[("date", "")])
-                return close
-    raise ValueError(f"{path.name} has two rows of column names but no close in them.")
+def price_word(name: str) -> str:
+    """Give which of `CLOSES`, `BARS` and `EVENTS` a name is, or ""."""
+    name = plain(name)
+    short = name.removesuffix("price")  # "Close Price"
+    words = (*CLOSES, *BARS, *EVENTS)
+    return next((n for n in (name, short) if n in words), "")
 
 
-def _read_dates(column: pd.Series, path: Path) -> pd.DatetimeIndex:
-    """Parse dates strictly; clock offsets are dropped, local dates kept."""
-    if pd.api.types.is_integer_dtype(column):
-        column = column.astype(str)  # 20240131
-    if not pd.api.types.is_datetime64_any_dtype(column):
-        offset = re.compile(r"(:\d\d(?:\.\d+)?)(?:[+-]\d\d:?\d\d|Z)$")
-        known = [str(d).strip() if pd.notna(d) else None for d in column]
-        column = _parse([d and offset.sub(r"\1", d) for d in known], path)
-    index = pd.DatetimeIndex(column)
-    if index.hasnans:
+def _csv(path: Path) -> tuple[list, pd.DataFrame]:
+    cells = {
+        "header": None,
+        "dtype": str,
+        "keep_default_na": False,  # NA may be a ticker
+        "encoding": "utf-8-sig",
+    }
+    # Whole lines first: no text holds the separator of units of ASCII.
+    lines = pd.read_csv(path, sep="\x1f", quoting=csv.QUOTE_NONE, nrows=3, **cells)[0]
+    if lines[0].lower().startswith(WEB_PAGES):
+        raise ValueError("it is a web page")
+    split = {s: list(csv.reader(lines, delimiter=s)) for s in SEPARATORS}
+    separator = max(SEPARATORS, key=lambda s: min(len(row) for row in split[s][:2]))
+    rows = split[separator]
+    width = max(len(row) for row in rows)
+    frame = pd.read_csv(path, sep=separator, names=range(width), **cells).fillna("")
+    names, frame = list(frame.iloc[0]), frame.iloc[1:]
+    extra = width - len(rows[0])
+    if extra == 1 and frame[width - 1].eq("").all():  # each line ends in a separator
+        names, frame = names[:-1], frame.iloc[:, :-1]
+    elif extra == 1:  # names begin one column late: as R writes an index
+        names = ["", *names[:-1]]
+    elif extra:
         raise ValueError(
-            f"{path.name} has no date in data row {int(index.isna().argmax()) + 1}; "
-            "give each row one."
+            f"names in the first line: {len(rows[0])}, values below: {width}"
         )
-    return index.tz_localize(None).as_unit("ns").rename("date")
+    if len(frame) and _is_second_header(names, list(frame.iloc[0])):
+        level, *rest = zip(names, frame.iloc[0], strict=True)
+        frame = frame.iloc[1:]
+        names = ["" if plain(level[0]) in LEVEL_WORDS else level[0], *rest]
+        third = frame.iloc[0] if len(frame) else [""]
+        if third[0] and not third[0][0].isdecimal() and not any(third[1:]):
+            names[0], frame = third[0], frame.iloc[1:]  # the name of the index, alone
+    return names, frame
 
 
-def _parse(texts: list[str | None], path: Path) -> pd.Series:
-    """Parse dates in one format, which must leave no doubt."""
-    column = pd.Series(texts, dtype=object)
-    parts = re.fullmatch(r"\d{1,2}([/.-])\d{1,2}\1\d{4}", texts[0] or "")
-    if parts:  # 31/12/2020 or 12/31/2020: take the reading that fits every row
-        orders = (
-            parts[1].join(order) for order in (("%m", "%d", "%Y"), ("%d", "%m", "%Y"))
-        )
-        readings = [pd.to_datetime(column, format=o, errors="coerce") for o in orders]
-        fitting = [r for r in readings if (r.notna() | column.isna()).all()]
-        if len(fitting) == 1:
-            return fitting[0]
-        bad = texts[0]
-    else:
-        try:
-            with warnings.catch_warnings(record=True) as guesses:
-                warnings.simplefilter("always")
-                parsed = pd.to_datetime(column)
-            if not guesses:  # pandas warns where it guesses
-                return parsed
-        except (ValueError, TypeError):
-            pass
-        parsed = pd.to_datetime(column, format="ISO8601", errors="coerce")
-        bad = next(
-            (t for t, d in zip(texts, parsed, strict=True) if t and pd.isna(d)),
-            texts[0],
-        )
-    raise ValueError(
-        f"{path.name} has dates that cannot be read or mean two things, such as "
-        f"{bad!r}; write every date as YYYY-MM-DD."
-    )
+def _is_second_header(first: list[str], second: list[str]) -> bool:
+    """Tell a row of names below the names from a row of values."""
+    pairs = [(a, b) for a, b in zip(first[1:], second[1:], strict=True) if b.strip()]
+    if plain(second[0]) not in LEVEL_WORDS or not pairs:
+        return False
+    return any(all(price_word(pair[i]) for pair in pairs) for i in (0, 1))
 
 
-def _numbers(column: pd.Series, ticker: str, path: Path) -> pd.Series:
-    values = pd.to_numeric(column, errors="coerce")
-    lost = values.isna() & column.notna()
-    if lost.any():
-        raise ValueError(
-            f"{path.name}, {ticker}: {column[lost].iloc[0]!r} on "
-            f"{column.index[lost][0].date()} is not a number; drop the column or name "
-            "the others in tickers, and write numbers like 1234.5."
-        )
-    return values.astype("float64").replace([np.inf, -np.inf], np.nan)
+def _parquet(path: Path) -> tuple[list, pd.DataFrame]:
+    frame = pd.read_parquet(path)
+    names, index = list(frame.columns), frame.index
+    frame = frame.set_axis(range(len(names)), axis=1).reset_index(drop=True)
+    dated = isinstance(index, pd.DatetimeIndex)
+    if dated or index.nlevels > 1 or index.name is not None:
+        names = [n or "date" * dated for n in index.names] + names
+        before = index.to_frame(index=False, name=range(-index.nlevels, 0))
+        frame = pd.concat([before, frame], axis=1)
+    return names, frame
 
 
-def _plain(name: object) -> str:
-    """'Adj Close', 'adj_close' and 'ADJCLOSE' are one name; 'Unnamed: 0' is none."""
-    name = re.sub(r"[^a-z0-9]", "", str(name).lower())
-    return "" if re.fullmatch(r"unnamed\d+", name) else name
+def _name(name: object) -> str:
+    """Give a column's name as text; pandas calls an empty one "Unnamed: 0"."""
+    name = "" if name is None else str(name).strip()
+    return "" if re.fullmatch(r"Unnamed: \d+(?:\.\d+)?", name) else name
 
 
-def _listed(names) -> str:
-    names = [str(n) for n in names]
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" * (len(names) > 8))
+def _joined(*parts: object) -> str:
+    """Join a price and a ticker, whichever comes first, to "Close KO"."""
+    parts = [p for p in map(_name, parts) if p]
+    if len(parts) == 2 and price_word(parts[1]) and not price_word(parts[0]):
+        parts.reverse()
+    return " ".join(parts)

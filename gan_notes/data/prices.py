@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import re
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gan_notes.data import package_files, tables
+from gan_notes.data import layouts, numerals, package_files, tables
 
 SAMPLE_SIX = ("GE", "JNJ", "JPM", "KO", "WMT", "XOM")
 YAHOO_SIX = ("BA", "CAT", "DIS", "GE", "IBM", "KO")  # the six of the source report
@@ -47,9 +48,7 @@ def default_tickers(source: str | os.PathLike = "sample") -> list[str]:
     """
     kind = _check_source(source)
     if kind == "file":
-        from gan_notes.data import files
-
-        return list(files.read_series(source))
+        return list(layouts.read_columns(source).series)
     return list(YAHOO_SIX if kind == "yahoo" else SAMPLE_SIX)
 
 
@@ -66,14 +65,16 @@ def load_prices(
     Parameters
     ----------
     tickers : list of str or str
-        One string may hold several, with commas or spaces between. Empty means
-        `default_tickers`.
+        One string may hold several, with commas or spaces between, unless all of it
+        is the name of a column. Numbers are refused: as text, tickers keep their
+        zeros. Empty means `default_tickers`.
     start, end : str
         First and last day wanted, "YYYY-MM-DD", both included. Empty means all there
         is; with "yahoo", from 1990 to yesterday.
     source : str or path
         "sample" (offline, 20 US shares, 1990 to 2022), "yahoo" (needs a network; kept
-        in the user's cache folder), or a CSV or Parquet path (see `files`).
+        in the user's cache folder), or a CSV or Parquet path; `layouts` says which
+        tables are understood.
     positive : bool
         Whether to refuse values of zero or less, which no price is. False for other
         measurements, which only `transform="levels"` can scale.
@@ -82,9 +83,11 @@ def load_prices(
     -------
     DataFrame
         float64 (days, tickers), in the currency of the source, with a sorted
-        DatetimeIndex named "date". Tickers with unequal histories keep the days that
-        all of them have. `attrs` of the frame says so without a warning: "source",
-        "days_lost", and "note", a sentence to show (empty when no day was lost).
+        DatetimeIndex named "date". The days that all tickers have are kept, so a day
+        that one leaves blank is left out. `attrs` of the frame says so without a
+        warning: "source", "days_lost", "left_out", a sentence on days and columns,
+        "changes" ("log-returns", or "differences" where a value is zero or less), and
+        "note", all there is to show, empty for most sources.
 
     Raises
     ------
@@ -111,35 +114,50 @@ def load_prices(
     ((21, 2), '2020-01-02', ['KO', 'XOM'])
     """
     kind = _check_source(source)
-    wanted = tables.split_names(tickers)
     first, last = _check_period(start, end)
+    left_out = ""
     if kind == "yahoo":
         from gan_notes.data import yahoo
 
-        wanted = [t.upper() for t in wanted or YAHOO_SIX]
+        wanted = [t.upper() for t in tables.split_names(tickers) or YAHOO_SIX]
         first, last = yahoo.period(first, last)
         series = yahoo.read_series(wanted, first, last)
         frame = tables.common_days(series, first, last, "Yahoo", positive)
         yahoo.store(series, first, last)  # only what has passed every check
+    elif kind == "sample":
+        known = _read_sample()
+        wanted = tables.split_names(tickers, known) or list(SAMPLE_SIX)
+        hint = f"sample_tickers() lists all {len(known)}."
+        series = tables.pick(known, wanted, "the sample", hint)
+        frame = tables.common_days(series, first, last, "the sample", positive)
     else:
-        if kind == "file":
-            from gan_notes.data import files
-
-            series, name = files.read_series(source, wanted), Path(source).name
-            hint = f"{name} has {', '.join(list(series)[:20])}."
-        else:
-            series, name = _read_sample(), "the sample"
-            hint = f"sample_tickers() lists all {len(series)}."
-            wanted = wanted or list(SAMPLE_SIX)
-        series = tables.pick(series, wanted, name, hint)
+        name, columns = Path(source).name, layouts.read_columns(source)
+        known = columns.others | columns.series
+        wanted = tables.split_names(tickers, known) or list(columns.series)
+        if not wanted:
+            raise ValueError(
+                f"{name} has {', '.join(columns.others)} but no close; name the "
+                "columns to read in tickers."
+            )
+        hint = f"{name} has {', '.join(list(columns.series)[:20])}."
+        picked = tables.pick(known, wanted, name, hint)
+        series = numerals.to_numbers(picked, name)
         frame = tables.common_days(series, first, last, name, positive)
-    frame.attrs["source"] = kind if kind != "file" else Path(source).name
+        kind, left_out = name, columns.note * (not tickers)
+    left_out = tables.join_notes([left_out, frame.attrs["left_out"]])
+    note = tables.join_notes([left_out, tables.sign_note(frame)])
+    frame.attrs |= {"source": kind, "left_out": left_out, "note": note}
     return frame
 
 
 def _check_source(source: str | os.PathLike) -> str:
     """Say which of "sample", "yahoo" and "file" a source is."""
     name = os.fspath(source)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", name):  # one letter is a drive
+        raise ValueError(
+            f"source: {name!r} is an address, and files are read from disk alone; "
+            "download it first and give the path."
+        )
     if name in ("sample", "yahoo"):
         return name
     if not name or (Path(name).name == name and "." not in name):
@@ -161,7 +179,7 @@ def _check_period(
         try:
             if isinstance(day, str) and not re.match(r"\d{4}-\d\d-\d\d", day):
                 raise ValueError("pandas would guess what 2020 or 01/02/03 means")
-            if isinstance(day, (int, float)):
+            if isinstance(day, numbers.Number):
                 raise TypeError("pandas would count nanoseconds from 1970")
             days.append(pd.Timestamp(day).tz_localize(None))
         except (ValueError, TypeError) as error:

@@ -6,36 +6,57 @@ Whatever the source, `prices.load_prices` passes through here.
 from __future__ import annotations
 
 import difflib
+import numbers
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
+from gan_notes.data import dates
 
-def split_names(tickers: str | Sequence[str] | None) -> list[str]:
-    """Take tickers from a list, or from a string with commas or spaces."""
+
+def split_names(
+    tickers: str | Sequence[str] | None, known: Iterable[str] = ()
+) -> list[str]:
+    """Take tickers from a list, or from a string with commas or spaces.
+
+    A string that is a known name as it stands is not split: "S&P 500, index".
+    """
     if isinstance(tickers, str):
+        whole, upper = tickers.strip(), {k.upper() for k in known}
         # A space separates too, unless commas do: columns may have spaces in names.
-        parts = tickers.split(",") if "," in tickers else tickers.split()
-        tickers = [p.strip() for p in parts if p.strip()]
-    tickers = [str(t).strip() for t in (tickers if tickers is not None else [])]
+        parts = whole.split(",") if "," in whole else whole.split()
+        parts = [p.strip() for p in parts if p.strip()]
+        tickers = [whole] if whole.upper() in upper else parts
+    elif tickers is None:
+        tickers = []
+    elif isinstance(tickers, numbers.Number) or not isinstance(tickers, Iterable):
+        tickers = [tickers]
+    tickers = list(tickers)
+    for ticker in tickers:
+        if not isinstance(ticker, str) or not ticker.strip():
+            raise ValueError(
+                f"tickers: {ticker!r} is no name; write each as text, a number in "
+                "quotes and with its zeros: '005930'."
+            )
+    tickers = [t.strip() for t in tickers]
     twice = {t for t in tickers if tickers.count(t) > 1}
     if twice:
         raise ValueError(f"tickers: {min(twice)!r} is named twice; once is enough.")
     return tickers
 
 
-def pick(series: dict, wanted: list[str], name: str, hint: str) -> dict:
-    """Choose tickers by name, in any case; empty `wanted` means all."""
-    known = {t.upper(): t for t in series}
+def pick(known: dict, wanted: list[str], name: str, hint: str) -> dict:
+    """Choose tickers by name, in any case."""
+    upper = {t.upper(): t for t in reversed(known)}
     picked = {}
-    for ticker in wanted or series:
-        found = ticker if ticker in series else known.get(ticker.upper())
+    for ticker in wanted:
+        found = ticker if ticker in known else upper.get(ticker.upper())
         if found is None:
             raise ValueError(
-                f"tickers: {ticker!r} is not in {name}. {suggest(ticker, series)}{hint}"
+                f"tickers: {ticker!r} is not in {name}. {suggest(ticker, known)}{hint}"
             )
-        picked[found] = series[found]
+        picked[found] = known[found]
     return picked
 
 
@@ -52,27 +73,54 @@ def common_days(series: dict, first, last, name: str, positive: bool) -> pd.Data
             stop = last + pd.Timedelta(days=1) if whole else last
             inside &= column.index < stop if whole else column.index <= stop
         columns[ticker] = _check_column(column, column[inside], ticker, name, positive)
-    frame = pd.concat(columns, axis=1, join="inner").sort_index()
-    every = len(set().union(*(c.index for c in columns.values())))
+    known = {t: c.dropna() for t, c in columns.items()}
+    frame = pd.concat(known, axis=1, join="inner").sort_index()
     if frame.empty:
-        spans = [f"{t} {_span(c.index)}" for t, c in columns.items()]
+        spans = [f"{t} {_span(c.index)}" for t, c in known.items()]
         raise ValueError(
             f"tickers: those of {name} have no day in common ({', '.join(spans)}); "
             "leave one out or choose another period."
         )
-    lost = every - len(frame)
-    note = ""
-    if lost:
-        short = min(columns, key=lambda t: len(columns[t]))
-        days = columns[short].index
-        note = (
-            f"{lost:,} of {every:,} days are left out because not every ticker has "
-            f"them: {short} has {len(days):,} ({_span(days)})."
-        )
     frame.index = pd.DatetimeIndex(frame.index.to_numpy(), name="date")
     frame.columns = pd.Index([str(c) for c in frame.columns])
-    frame.attrs = {"source": name, "days_lost": lost, "note": note}
+    every = pd.DatetimeIndex(
+        np.unique(np.concatenate([c.index for c in columns.values()]))
+    )
+    frame.attrs = {
+        "days_lost": len(every) - len(frame),
+        "changes": changes_of(frame),
+        "left_out": _lost_note(known, every, frame.index),
+    }
     return frame
+
+
+def changes_of(frame: pd.DataFrame) -> str:
+    """Say what a change is: "log-returns", or "differences" where those need signs."""
+    return "log-returns" if (frame.to_numpy() > 0).all() else "differences"
+
+
+def sign_note(frame: pd.DataFrame) -> str:
+    """Say in a sentence which values turn all changes into differences, or ""."""
+    low = (frame <= 0).sum()
+    low = low[low > 0]
+    if low.empty:
+        return ""
+    found = []
+    for ticker, count in low.items():
+        column = frame[ticker]
+        day = column.index[column <= 0][0]
+        many = f"{count:,} values" if count > 1 else "1 value"
+        found.append(
+            f"{ticker} has {many} of zero or less ({column[day]:g} on {_day(day)}"
+        )
+    told = "), ".join(found[:3])
+    told += f"), {len(found) - 3} more likewise" if len(found) > 3 else ")"
+    return f"{told}: all changes are differences, not log-returns."
+
+
+def join_notes(notes: Iterable[str]) -> str:
+    """Put sentences one after another, each once."""
+    return " ".join(dict.fromkeys(n for n in notes if n))
 
 
 def check_table(prices: pd.DataFrame) -> None:
@@ -112,20 +160,31 @@ def _check_column(whole, column, ticker, name, positive) -> pd.Series:
         raise ValueError(
             f"{ticker}: {name} has more than one row for {day}; keep one row per date."
         )
-    if column.hasnans:
-        day = _day(column.index[column.isna()][0])
+    wrong = column[np.isinf(column) | (positive & (column <= 0))]
+    if len(wrong):
         raise ValueError(
-            f"{ticker}: {name} has no value on {day} (of {int(column.isna().sum())} "
-            "missing); fill or drop those days, or leave the ticker out."
-        )
-    if positive and (column <= 0).any():
-        first = column[column <= 0]
-        raise ValueError(
-            f"{ticker}: {name} has {first.iloc[0]:g} on {_day(first.index[0])}, which "
+            f"{ticker}: {name} has {wrong.iloc[0]:g} on {_day(wrong.index[0])}, which "
             "is no price; correct it, or for measurements use transform='levels' "
             "(positive=False here)."
         )
     return column
+
+
+def _lost_note(known: dict, every: pd.DatetimeIndex, kept: pd.DatetimeIndex) -> str:
+    """Say how many days not all tickers have, and who is shortest."""
+    lost = len(every) - len(kept)
+    if not lost:
+        return ""
+    are = "are" if lost > 1 else "is"
+    said = f"{lost:,} of {len(every):,} {dates.unit(every)} {are} left out because"
+    if len(known) == 1:
+        first = _day(every.difference(kept)[0])
+        return f"{said} {next(iter(known))} has no value there, first on {first}."
+    short = min(known, key=lambda t: len(known[t]))
+    days = known[short].index
+    return (
+        f"{said} not every ticker has them: {short} has {len(days):,} ({_span(days)})."
+    )
 
 
 def _day(when: pd.Timestamp) -> str:

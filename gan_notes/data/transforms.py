@@ -11,6 +11,7 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
+from gan_notes.data import dates as calendar
 from gan_notes.data import tables
 
 KINDS = ("levels", "normal_scores", "log_returns")
@@ -146,6 +147,72 @@ class Transform:
         start = np.asarray(start, "float64")
         self._check_columns(start, "start_prices")
         return start[..., None, :] * np.exp(np.cumsum(values, axis=-2))
+
+    def prices(
+        self, x: np.ndarray, dates, start_prices=None
+    ) -> pd.DataFrame | list[pd.DataFrame]:
+        """Turn scaled windows into prices with dates: the one way there is.
+
+        Parameters
+        ----------
+        x : array (n, L, d) or (L, d)
+            In this scale.
+        dates : sequence (L,), or (n, L) for a place of its own for each window
+            Anything that pandas reads as dates, but no numbers.
+        start_prices : array (d,) or (n, d)
+            Returns only: the prices of the day before the first date. None means the
+            last of the training period. Levels have their own height.
+
+        Returns
+        -------
+        DataFrame or list of DataFrame
+            One frame (L, d) with a DatetimeIndex "date", or n of them.
+
+        Raises
+        ------
+        ValueError
+            A shape does not fit, dates are numbers or not in order, or levels came
+            with a price to start from.
+        """
+        x = self.check_windows(x)
+        index = calendar.places(dates, x.shape[:-1])
+        start = None
+        if start_prices is not None:
+            if not self.holds_returns:
+                raise ValueError(
+                    "start_prices: windows of levels have their own height; leave it "
+                    "out, or use Windows.join, which starts from a price."
+                )
+            start = self.check_start(start_prices, x.shape[:-2])
+        values = self.inverse(x, start)
+        if x.ndim == 2:
+            return pd.DataFrame(values, index=index, columns=list(self.tickers))
+        return [
+            pd.DataFrame(v, index=i, columns=list(self.tickers))
+            for v, i in zip(values, index, strict=True)
+        ]
+
+    def check_windows(self, x) -> np.ndarray:
+        """Give windows as an array (n, L, d) or (L, d), or refuse another shape."""
+        x = np.asarray(x)
+        self._check_columns(x, "x")
+        if x.ndim not in (2, 3):
+            raise ValueError(f"x: shape {x.shape} is neither (n, L, d) nor (L, d).")
+        return x
+
+    def check_start(self, start_prices, before: tuple[int, ...] = ()) -> np.ndarray:
+        """Give prices to start from as an array (d,), or (n, d) for `before` = (n,)."""
+        start = np.asarray(start_prices, "float64")
+        d = len(self.tickers)
+        if start.shape not in ((d,), (*before, d)):
+            each = f", or {before[0]} rows of them" if before else ""
+            raise ValueError(
+                f"start_prices: shape {start.shape} came; give a price for each of "
+                f"{', '.join(self.tickers)}{each}."
+            )
+        if not np.isfinite(start).all():
+            raise ValueError("start_prices: a missing or infinite price came.")
+        return start
 
     def to_config(self) -> dict:
         """Give a dictionary that json can write."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from gan_notes.data import dates as calendar
 from gan_notes.data import tables
 from gan_notes.data.transforms import Transform
 
@@ -58,10 +59,30 @@ class Windows:
     @property
     def positive(self) -> bool:
         """Whether all values are above zero, so that changes are log-returns."""
-        return bool((self.history.to_numpy() > 0).all())
+        return self.changes_are == "log-returns"
+
+    @property
+    def changes_are(self) -> str:
+        """What `changes` gives: "log-returns" or "differences"."""
+        return tables.changes_of(self.history)
+
+    @property
+    def note(self) -> str:
+        """What a reader should know of the data, in sentences; mostly empty.
+
+        Days that were left out, and values that turn changes into differences.
+        """
+        attrs = self.history.attrs
+        left_out = attrs.get("left_out", attrs.get("note", ""))
+        return tables.join_notes([left_out, tables.sign_note(self.history)])
+
+    @property
+    def unit(self) -> str:
+        """The word for several rows: "days", or "rows" where a row is no day."""
+        return calendar.unit(self.history.index)
 
     def __repr__(self) -> str:
-        """Say what there is in a line for each period, and whether days were lost."""
+        """Say what there is in a line for each period, and then the note."""
         sides = ((self.train, self.train_dates), (self.test, self.test_dates))
         lines = [
             f"{len(x):,} {name} windows of {x.shape[1]} x {x.shape[2]}, "
@@ -69,7 +90,7 @@ class Windows:
             f"{str(dates[0, 0])[:10]} to {str(dates[-1, -1])[:10]}"
             for name, (x, dates) in zip(("training", "test"), sides, strict=True)
         ]
-        return "\n".join([*lines, self.history.attrs.get("note", "")]).rstrip()
+        return "\n".join([*lines, self.note]).rstrip()
 
     def changes(self, x: np.ndarray) -> np.ndarray:
         """Give the day-to-day changes of windows: the ground every judge stands on.
@@ -99,48 +120,48 @@ class Windows:
         floor = FLOOR * self.transform.lowest
         return np.diff(np.log(np.maximum(values, floor)), axis=-2)
 
-    def prices(self, x: np.ndarray, at=None) -> pd.DataFrame | list[pd.DataFrame]:
+    def prices(
+        self, x: np.ndarray, *, dates=None, start_prices=None
+    ) -> pd.DataFrame | list[pd.DataFrame]:
         """Turn windows into prices with dates.
 
         Parameters
         ----------
         x : array (n, L, d) or (L, d)
             In the scale of `transform`.
-        at : array of dates or prices, or one date
-            Where a window stands: its L dates (a row of `test_dates`), the date of its
-            first row, or the d prices of the day before it. An array (n, L) or (n, d)
-            places each window by itself. None means after the last day of `history`.
+        dates : sequence (L,), or (n, L) for a place of its own for each window
+            Anything that pandas reads as dates, such as rows of `test_dates`. None
+            means after the last row of `history`.
+        start_prices : array (d,) or (n, d)
+            The prices of the day before the first date. None means those that
+            `history` has. Only for returns: levels have their own height.
 
         Returns
         -------
         DataFrame or list of DataFrame
-            One frame (L, d) with a DatetimeIndex "date", or n of them. Levels have
-            their own height and need no price to start from; returns start at the
-            price of the day before.
+            One frame (L, d) with a DatetimeIndex "date", or n of them.
 
         Examples
         --------
         >>> days = pd.bdate_range("2020-01-01", periods=40, name="date")
         >>> table = pd.DataFrame({"KO": 50.0 + np.sin(np.arange(40.0))}, index=days)
         >>> windows = make_windows(table, sequence_length=3, transform="log_returns")
-        >>> real = windows.prices(windows.test[0], at=windows.test_dates[0])
+        >>> real = windows.prices(windows.test[0], dates=windows.test_dates[0])
         >>> bool(np.allclose(real, table.loc[real.index]))
         True
         """
-        x = np.asarray(x)
-        if x.ndim == 3:
-            each = at if np.ndim(at) == 2 else [at] * len(x)
-            if len(each) != len(x):
-                raise ValueError(f"at: {len(each)} rows came for {len(x)} windows.")
-            return [self.prices(w, a) for w, a in zip(x, each, strict=True)]
-        dates, start = self._place(at, len(x))
-        if self.transform.holds_returns:
-            values = self.transform.inverse(x, self._known(start, dates))
-        else:
-            values = self.transform.inverse(x)
-        return pd.DataFrame(values, index=dates, columns=self.tickers)
+        x = self.transform.check_windows(x)
+        if dates is None:
+            dates = calendar.after(self.history.index, x.shape[-2])
+        if self.transform.holds_returns and start_prices is None:
+            places = calendar.places(dates, x.shape[:-1])
+            if x.ndim == 2:
+                start_prices = self._before(places[0])
+            else:
+                start_prices = np.stack([self._before(p[0]) for p in places])
+        return self.transform.prices(x, dates, start_prices)
 
-    def join(self, x: np.ndarray, at=None) -> pd.DataFrame:
+    def join(self, x: np.ndarray, *, dates=None, start_prices=None) -> pd.DataFrame:
         """Chain windows end to end into one long path of prices.
 
         Parameters
@@ -148,9 +169,10 @@ class Windows:
         x : array (n, L, d)
             In the scale of `transform`. Windows of levels are joined by their L - 1
             changes, since their heights do not meet.
-        at : array of dates or prices, or one date
-            The date of the first row, all dates, or the d prices of the day before.
-            None means after the last day of `history`.
+        dates : sequence of as many dates as the path has rows
+            None means after the last row of `history`.
+        start_prices : array (d,)
+            The prices of the day before. None means those that `history` has.
 
         Returns
         -------
@@ -159,43 +181,27 @@ class Windows:
             two sides of a seam are independent.
         """
         changes = self.changes(x).reshape(-1, len(self.tickers))
-        dates, start = self._place(at, len(changes))
-        start, path = self._known(start, dates), np.cumsum(changes, axis=0)
-        values = start * np.exp(path) if self.positive else start + path
-        return pd.DataFrame(values, index=dates, columns=self.tickers)
-
-    def _place(self, at, length: int) -> tuple[pd.DatetimeIndex, np.ndarray | None]:
-        """Find dates (length,), and the prices (d,) of the day before if known."""
-        days, table = self.history.index, self.history.to_numpy("float64")
-        first, start, dates = len(days), None, None
-        if at is not None and not np.ndim(at):
-            first = int(days.searchsorted(pd.Timestamp(at)))
-        elif at is not None and np.asarray(at).dtype.kind == "M":
-            dates = pd.DatetimeIndex(np.asarray(at), name="date")
-            if len(dates) != length:
-                raise ValueError(f"at: {len(dates)} dates came for {length} rows.")
-            first = int(days.searchsorted(dates[0]))
-        elif at is not None:
-            start = np.asarray(at, "float64")
-            if start.shape != (len(self.tickers),):
-                raise ValueError(
-                    f"at: shape {start.shape} is neither {length} dates nor one price "
-                    f"for each of {', '.join(self.tickers)}."
-                )
         if dates is None:
-            dates = days[first : first + length]
-            dates = dates.append(_days_after(days, length - len(dates)))
-        if start is None and first > 0:
-            start = table[first - 1]
-        return pd.DatetimeIndex(dates.to_numpy(), name="date"), start
+            dates = calendar.after(self.history.index, len(changes))
+        index = calendar.places(dates, (len(changes),))
+        if start_prices is None:
+            start = self._before(index[0])
+        else:
+            start = self.transform.check_start(start_prices)
+        path = np.cumsum(changes, axis=0)
+        values = start * np.exp(path) if self.positive else start + path
+        return pd.DataFrame(values, index=index, columns=self.tickers)
 
-    def _known(self, start, dates) -> np.ndarray:
-        if start is None:
+    def _before(self, day: pd.Timestamp) -> np.ndarray:
+        """Give the last known prices before a day, (d,)."""
+        row = int(self.history.index.searchsorted(day)) - 1
+        if row < 0:
             raise ValueError(
-                f"at: no price is known before {dates[0].date()}, the first day of the "
-                "data; choose a later one, or give the prices to start from."
+                f"dates: no price is known before {day.date()}, for the data begin on "
+                f"{self.history.index[0].date()}; choose later ones, or give "
+                "start_prices."
             )
-        return start
+        return self.history.iloc[row].to_numpy("float64")
 
 
 def make_windows(
@@ -286,11 +292,3 @@ def _cut(prices: pd.DataFrame, span: int, sequence_length: int):
     days = prices.index.to_numpy().astype("datetime64[ns]")
     dates = view(days, span)[:, span - sequence_length :]
     return np.ascontiguousarray(values), np.ascontiguousarray(dates)
-
-
-def _days_after(days: pd.DatetimeIndex, count: int) -> pd.DatetimeIndex:
-    """Continue the calendar: weekdays for daily prices, else the usual step."""
-    step = pd.Series(days).diff().median()
-    if step == pd.Timedelta(days=1) and days.day_of_week.max() < 5:
-        return pd.bdate_range(days[-1] + pd.offsets.BDay(), periods=count)
-    return pd.DatetimeIndex([days[-1] + step * (i + 1) for i in range(count)])

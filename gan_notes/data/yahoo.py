@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+import gan_notes
 from gan_notes.data import tables
 
 FIRST_DAY = "1990-01-01"  # where the offline sample begins, too
@@ -87,10 +88,13 @@ def read_series(
 def store(
     series: dict[str, pd.Series], first: pd.Timestamp, last: pd.Timestamp
 ) -> None:
-    """Write series that are not cached yet, each whole or not at all."""
+    """Write series that are not cached yet, each whole or not at all.
+
+    Left out are series with blank days, which Yahoo may still fill.
+    """
     for ticker, column in series.items():
         path = _cache_path(ticker, first, last)
-        if path.exists():
+        if column.hasnans or _read_cached(path) is not None:
             continue
         part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
         try:
@@ -121,8 +125,9 @@ def _read_cached(path: Path) -> pd.Series | None:
         column = pd.read_parquet(path)["close"]
     except (OSError, ValueError, KeyError):  # absent, or no longer readable
         return None
-    column.index = pd.DatetimeIndex(column.index, name="date").as_unit("ns")
-    return column
+    if not isinstance(column.index, pd.DatetimeIndex):  # another program's
+        return None
+    return column.set_axis(column.index.as_unit("ns").rename("date"))
 
 
 def _fetch(ticker: str, first, last, session) -> pd.Series:
@@ -152,6 +157,12 @@ def _fetch(ticker: str, first, last, session) -> pd.Series:
 def _explain(ticker: str, first, last, session, problem) -> Exception:
     """Tell from the last price request why there are no prices."""
     status, text = session.answer
+    if status == 0 and gan_notes.TENSORFLOW_CAME_FIRST:
+        return ConnectionError(
+            f"{ticker}: no request to Yahoo works in this session, because TensorFlow "
+            "was imported before gan_notes and its symbols of curl hide those that "
+            f"requests need; restart Python, import gan_notes first, {ELSE}."
+        )
     if status == 0:
         reason = (
             "did not answer in time" if session.is_silent() else "cannot be reached"

@@ -8,10 +8,10 @@ import numpy as np
 
 
 def copycat(windows: np.ndarray, n: int, *, seed: int = 0) -> np.ndarray:
-    """Replay training windows, drawn at random: the floor of every judge.
+    """Replay training windows, drawn at random: what a perfect memory would give.
 
-    It invents nothing, yet it is what a perfect memory of the past would score, so no
-    generator can be asked to do better on anything but memorisation.
+    It invents nothing. A judge that learns on those very windows as real ones knows
+    them from both sides, so its verdict on them is no floor for other generators.
 
     Parameters
     ----------

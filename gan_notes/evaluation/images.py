@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from gan_notes.models.dcgan import IMAGE_SHAPE, MOMENTUM, STRIDE, kernels
+from gan_notes.training import draws, loop
 
 CLASSES = 10
 
 
 def train_classifier(
-    images: np.ndarray, labels: np.ndarray, *, epochs: int = 12, seed: int = 0
+    images: np.ndarray, labels: np.ndarray, *, epochs: int = 16, seed: int = 0
 ) -> keras.Model:
     """Train a small convolutional classifier of digits.
 
@@ -23,9 +23,10 @@ def train_classifier(
     labels : integer array (n,)
         0 to 9.
     epochs : int
-        Passes over the images, each time moved by up to a pixel.
+        The training draws as many images as that many passes have, each moved by up
+        to a pixel.
     seed : int
-        The same seed gives the same weights, order and moves.
+        The same seed gives the same weights, draws and moves.
 
     Returns
     -------
@@ -59,6 +60,15 @@ def train_classifier(
     classifier = keras.Sequential(
         [
             keras.Input(IMAGE_SHAPE, name="image"),
+            # By -1, 0 or 1 pixel each way, equally often, in training only.
+            layers.RandomTranslation(
+                1.5 / IMAGE_SHAPE[0],
+                1.5 / IMAGE_SHAPE[1],
+                fill_mode="constant",
+                fill_value=-1.0,
+                interpolation="nearest",
+                seed=seed,
+            ),
             *block(16),
             *block(32),
             layers.Flatten(),
@@ -76,21 +86,21 @@ def train_classifier(
         steps_per_execution=5,
         jit_compile=False,
     )
-    # Order and moves are drawn here, so that they depend on `seed` alone.
-    rng = np.random.default_rng(seed)
-    for _ in range(epochs):
-        order = rng.permutation(len(images))
-        epoch = (_moved(images[order], rng), labels[order])
-        batches = tf.data.Dataset.from_tensor_slices(epoch).batch(batch_size)
-        classifier.fit(batches, shuffle=False, verbose=0)
+    loop.fit(
+        classifier,
+        images,
+        labels,
+        steps=updates,
+        batch_size=batch_size,
+        seed=seed,
+        verbose=0,
+    )
     return classifier
 
 
 def probabilities(classifier: keras.Model, images: np.ndarray) -> np.ndarray:
     """Return the classifier's probability of each class, float32, (n, 10)."""
-    parts = np.array_split(images, -(-len(images) // 1000))
-    logits = [classifier(part, training=False) for part in parts]
-    return np.asarray(keras.ops.softmax(np.concatenate(logits)))
+    return np.asarray(keras.ops.softmax(draws.in_parts(classifier, images)))
 
 
 def classify(classifier: keras.Model, images: np.ndarray) -> np.ndarray:
@@ -121,12 +131,3 @@ def total_variation(p: np.ndarray, q: np.ndarray) -> float:
     1.0
     """
     return float(0.5 * np.abs(p - q).sum())
-
-
-def _moved(images, rng):
-    """Move each image by -1, 0 or 1 pixel along both sides."""
-    n, height, width = images.shape[:3]
-    down, right = rng.integers(-1, 2, size=(2, n, 1))
-    rows = (np.arange(height) + down) % height
-    columns = (np.arange(width) + right) % width
-    return images[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]

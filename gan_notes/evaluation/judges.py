@@ -9,12 +9,12 @@ come in the order of time.
 import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 from scipy import stats
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from gan_notes.evaluation.distances import block_interval, thin
+from gan_notes.training import loop
 
 UNITS = 24  # of each LSTM below: the hidden size of the TimeGAN that it judges
 BATCH = 128
@@ -35,8 +35,18 @@ def window_features(changes: np.ndarray) -> np.ndarray:
     Returns
     -------
     float array (n, 11 features + pairs of features + 2)
+
+    Raises
+    ------
+    ValueError
+        Windows of fewer than two changes: they have no autocorrelation.
     """
     changes = np.asarray(changes, dtype="float64")
+    if changes.ndim != 3 or changes.shape[1] < 2:
+        raise ValueError(
+            f"changes: shape {changes.shape} is not (n, length, features) with a "
+            f"length of at least 2; use longer windows."
+        )
     size = np.abs(changes)
     centred = changes - changes.mean(axis=1, keepdims=True)
     variance = (centred**2).mean(axis=1)
@@ -70,8 +80,9 @@ def fidelity(
 
     It learns real windows of the training period against the first half of the
     synthetic ones, and is tested on held-out real windows against the other half.
-    Classes are balanced in both. A generator that is true to its training period then
-    scores chance, whatever the regime of the held-out period.
+    Classes are balanced in both. A generator that is true to its training period scores
+    chance on the average over periods; in a single one the judge may well have read a
+    regime, and the more so the further the held-out period lies from the other.
 
     Parameters
     ----------
@@ -219,7 +230,7 @@ def utility(
     *,
     scale: np.ndarray,
     task: str = "absolute",
-    epochs: int = 10,
+    looks: int = 10,
     steps: int = 400,
     seed: int = 0,
 ) -> tuple[np.ndarray, list[float]]:
@@ -235,8 +246,8 @@ def utility(
         Changes to learn from, and held-out changes in the order of time.
     scale, task
         See `forecasting_task`. One scale for every source.
-    epochs : int
-        Points of the error curve.
+    looks : int
+        Points of the error curve, evenly spaced over the updates.
     steps : int
         Updates in all.
     seed : int
@@ -245,7 +256,7 @@ def utility(
     Returns
     -------
     errors : float array (n_test,), absolute error at the end, mean over features
-    curve : mean absolute error on the held-out windows after each epoch
+    curve : mean absolute error on the held-out windows at each look
 
     Notes
     -----
@@ -265,8 +276,8 @@ def utility(
         keras.losses.MeanAbsoluteError(),
         steps=steps,
         seed=seed,
-        epochs=epochs,
-        after_epoch=lambda model: curve.append(float(errors(model).mean())),
+        looks=min(looks, steps),
+        look=lambda model: curve.append(float(errors(model).mean())),
     )
     return errors(model), curve
 
@@ -295,8 +306,11 @@ def _scale(changes: np.ndarray) -> np.ndarray:
     return np.where(scale > 0, scale, 1.0)
 
 
-def _lstm(x, y, loss, *, steps, seed, epochs=1, after_epoch=None):
-    """Train an LSTM that reads `x` and answers `y` after the last day."""
+def _lstm(x, y, loss, *, steps, seed, looks=1, look=None):
+    """Train an LSTM that reads `x` and answers `y` after the last day.
+
+    `look` is called with the model `looks` times on the way, the last time at the end.
+    """
     kernel = keras.initializers.GlorotUniform(seed)
     orthogonal = keras.initializers.Orthogonal(seed=seed)
     inputs = keras.Input(x.shape[1:])
@@ -305,29 +319,29 @@ def _lstm(x, y, loss, *, steps, seed, epochs=1, after_epoch=None):
     )(inputs)
     answer = keras.layers.Dense(y.shape[-1], kernel_initializer=kernel)(hidden)
     model = keras.Model(inputs, answer)
-    each = max(steps // epochs, 1)
-    at_once = max(size for size in range(1, 51) if each % size == 0)
     # XLA would spend longer on compiling than these few hundred steps take.
     model.compile(
         keras.optimizers.Adam(3e-3),
         loss,
-        steps_per_execution=at_once,
+        steps_per_execution=min(50, max(steps // looks, 1)),
         jit_compile=False,
     )
-    # The rows of every minibatch are drawn here, so that they depend on `seed` alone.
-    rows = np.random.default_rng(seed).integers(len(x), size=(epochs * each, BATCH))
-    x, y = tf.constant(x, tf.float32), tf.constant(y, tf.float32)
-    batches = tf.data.Dataset.from_tensor_slices(rows)
-    batches = batches.map(lambda row: (tf.gather(x, row), tf.gather(y, row)))
-    watch = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: after_epoch(model) if after_epoch else None
-    )
-    model.fit(
-        batches.repeat(),
-        epochs=epochs,
-        steps_per_epoch=each,
-        callbacks=[watch],
-        shuffle=False,
+    moments = list(np.linspace(steps / looks, steps, looks))
+
+    def passed(batch, logs):
+        if int(model.optimizer.iterations) >= moments[0] - 1e-9:
+            del moments[0]
+            look(model)
+
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=passed) if look else None
+    loop.fit(
+        model,
+        x.astype("float32"),
+        y.astype("float32"),
+        steps=steps,
+        batch_size=BATCH,
+        seed=seed,
+        callbacks=[watch] if look else [],
         verbose=0,
     )
     return model

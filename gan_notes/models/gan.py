@@ -1,15 +1,16 @@
 """GAN: a generator and a discriminator in one Keras model; chapters 01 to 04."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
 
 import keras
-import numpy as np
-import pandas as pd
 import tensorflow as tf
 
 from gan_notes.models import losses
-from gan_notes.training import loop
+from gan_notes.models.base import StepModel
+from gan_notes.training import draws
 
 LOSSES = {
     "minimax": losses.minimax,
@@ -17,10 +18,15 @@ LOSSES = {
     "wasserstein": losses.wasserstein,
     "hinge": losses.hinge,
 }
+PENALTY_STREAM = 1000  # its draws share no key with those of the updates
 
 
-class GAN(keras.Model):
+@keras.saving.register_keras_serializable("gan_notes")
+class GAN(StepModel):
     """Two players, trained by ``fit`` with Algorithm 1 of Goodfellow et al. (2014).
+
+    A step is `discriminator_steps` updates of the discriminator, then one of the
+    generator.
 
     Parameters
     ----------
@@ -28,10 +34,12 @@ class GAN(keras.Model):
         Maps noise (n, latent_dim), drawn from N(0, I), to samples (n, ...).
     discriminator : keras.Model
         Maps samples (n, ...) to logits (n, 1): no sigmoid at its end.
-    loss : str
-        "minimax", "non_saturating", "wasserstein" or "hinge"; see `losses`.
+    loss : str or callable
+        "minimax", "non_saturating", "wasserstein" or "hinge", see `losses`; or a
+        function of (real_logits, synthetic_logits), float32 tensors (n, 1), that
+        returns the two scalars which D and G minimise.
     penalty : str or None
-        "gradient" adds :func:`gan_notes.losses.gradient_penalty` to d_loss; with
+        "gradient" adds :func:`gan_notes.models.losses.gradient_penalty` to d_loss; with
         ``loss="wasserstein"`` this is WGAN-GP.
     penalty_weight : float
         Lambda of the penalty; the paper's 10.
@@ -45,8 +53,14 @@ class GAN(keras.Model):
     Raises
     ------
     ValueError
-        An unknown loss or penalty, fewer than one discriminator step, or networks
-        whose shapes do not fit together.
+        An unknown loss or penalty, fewer than one discriminator step, networks whose
+        shapes do not fit together, or a discriminator that gives not one number.
+
+    Warns
+    -----
+    UserWarning
+        The discriminator ends in a sigmoid (the losses take logits), or
+        "wasserstein" comes without a penalty (nothing then bounds the critic's slope).
 
     Examples
     --------
@@ -56,7 +70,7 @@ class GAN(keras.Model):
     >>> gan = GAN(G, D)
     >>> history = gan.fit(np.ones((64, 1), "float32"), steps=20, verbose=0)
     >>> gan.step, list(history.columns)
-    (20, ['d_loss', 'd_real', 'd_synthetic', 'g_loss'])
+    (20, ['d_loss', 'g_loss', 'd_real', 'd_synthetic'])
     """
 
     def __init__(
@@ -64,15 +78,18 @@ class GAN(keras.Model):
         generator: keras.Model,
         discriminator: keras.Model,
         *,
-        loss: str = "non_saturating",
+        loss: str | Callable = "non_saturating",
         penalty: str | None = None,
         penalty_weight: float = 10.0,
         discriminator_steps: int = 1,
         seed: int = 0,
         name: str = "gan",
     ):
-        if loss not in LOSSES:
-            raise ValueError(f"loss: {loss!r} is unknown; choose from {[*LOSSES]}.")
+        if not callable(loss) and loss not in LOSSES:
+            raise ValueError(
+                f"loss: {loss!r} is unknown; choose from {[*LOSSES]}, or give a "
+                f"function of real and synthetic logits."
+            )
         if penalty not in (None, "gradient"):
             raise ValueError(f"penalty: {penalty!r} is unknown; 'gradient' or None.")
         if discriminator_steps < 1:
@@ -84,18 +101,30 @@ class GAN(keras.Model):
                 f"generator makes samples of shape {generator.output_shape[1:]}, but "
                 f"discriminator takes {discriminator.input_shape[1:]}; make them equal."
             )
-        super().__init__(name=name)
+        if discriminator.output_shape[1:] != (1,):
+            raise ValueError(
+                f"discriminator gives {discriminator.output_shape[1:]} for a sample; "
+                f"it must give one logit, (1,): end it in Dense(1)."
+            )
+        last = getattr(discriminator.layers[-1], "activation", None)
+        if last is keras.activations.sigmoid:
+            warnings.warn(
+                "discriminator ends in a sigmoid, but the losses take logits: its "
+                "probabilities would be squashed twice. Leave the activation out.",
+                stacklevel=2,
+            )
+        if loss == "wasserstein" and penalty is None:
+            warnings.warn(
+                "loss='wasserstein' without a penalty: nothing bounds the slope of the "
+                "critic. Add penalty='gradient'.",
+                stacklevel=2,
+            )
+        super().__init__(seed=seed, name=name)
         self.generator, self.discriminator = generator, discriminator
         self.loss_name, self.penalty_name = loss, penalty
         self.penalty_weight = penalty_weight
         self.discriminator_steps = discriminator_steps
-        self.seed = seed
         self.latent_dim = generator.input_shape[-1]
-        self.counter = self.add_weight(
-            name="step", shape=(), dtype="int64", trainable=False, initializer="zeros"
-        )
-        self.data = None
-        self.built = True
         self.compile()
 
     def compile(
@@ -117,70 +146,52 @@ class GAN(keras.Model):
         steps_per_execution : int
             Steps in one call of the compiled graph.
         """
-        super().compile(
-            optimizer=None, steps_per_execution=steps_per_execution, jit_compile=False
-        )
         default = {"learning_rate": 2e-4, "beta_1": 0.5}
-        self.g_optimizer = g_optimizer or keras.optimizers.Adam(**default)
-        self.d_optimizer = d_optimizer or keras.optimizers.Adam(**default)
-        self.g_optimizer.build(self.generator.trainable_variables)
-        self.d_optimizer.build(self.discriminator.trainable_variables)
+        self.set_optimizers(
+            {
+                "generator": g_optimizer or keras.optimizers.Adam(**default),
+                "discriminator": d_optimizer or keras.optimizers.Adam(**default),
+            },
+            at_once=steps_per_execution,
+        )
 
     @property
-    def step(self) -> int:
-        """Generator updates done so far."""
-        return int(self.counter)
+    def g_optimizer(self) -> keras.optimizers.Optimizer:
+        """The generator's optimizer."""
+        return self.optimizers["generator"]
 
-    def adapt(self, x: np.ndarray, batch_size: int = 128) -> None:
-        """Set the real samples (n, ...) and the size of the minibatches.
+    @property
+    def d_optimizer(self) -> keras.optimizers.Optimizer:
+        """The discriminator's optimizer."""
+        return self.optimizers["discriminator"]
 
-        Raises
-        ------
-        ValueError
-            Samples of another shape than the networks', none, or not finite.
-        """
-        x = np.asarray(x, dtype="float32")
-        shape = self.discriminator.input_shape[1:]
-        if x.shape[1:] != shape or not len(x):
-            raise ValueError(
-                f"x has shape {x.shape}, but the discriminator takes (n, "
-                f"{', '.join(map(str, shape))}) with n of at least 1."
-            )
-        if not np.isfinite(x).all():
-            raise ValueError("x holds NaN or infinite values; remove them first.")
-        settings = {
-            "seed": self.seed,
-            "batch_size": batch_size,
-            "data": loop.fingerprint(x),
-            "loss": self.loss_name,
+    def networks(self) -> dict[str, keras.Model]:
+        """Return the two players."""
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def moved(self) -> dict[str, list[keras.Variable]]:
+        """Return the weights of each player."""
+        return {
+            role: network.trainable_variables
+            for role, network in self.networks().items()
+        }
+
+    def sample_shape(self) -> tuple[int, ...]:
+        """Return what the discriminator takes."""
+        return self.discriminator.input_shape[1:]
+
+    def noise(self, n: int, seed: tf.Tensor) -> tf.Tensor:
+        """Draw z (n, latent_dim) from N(0, I)."""
+        return tf.random.stateless_normal([n, self.latent_dim], seed)
+
+    def own_settings(self) -> dict:
+        """Return the rules of the game."""
+        name = self.loss_name
+        return {
+            "loss": name if isinstance(name, str) else name.__qualname__,
             "penalty": self.penalty_name and [self.penalty_name, self.penalty_weight],
             "discriminator_steps": self.discriminator_steps,
         }
-        if self.data is None or settings != self.settings:
-            self.data, self.batch_size, self.settings = (
-                tf.constant(x),
-                batch_size,
-                settings,
-            )
-            self.train_function = None  # its graph holds the former samples
-
-    def draw(self, step: tf.Tensor, update: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the minibatch and noise of one update, a function of seed and step.
-
-        Parameters
-        ----------
-        step : integer scalar
-        update : int
-            0 to ``discriminator_steps - 1`` for D's updates, then one for G's.
-
-        Returns
-        -------
-        real (batch_size, ...) and z (batch_size, latent_dim), z from N(0, I).
-        """
-        keys = tf.random.split(loop.key(self.seed, step, stream=update), 2)
-        real = loop.minibatch(self.data, self.batch_size, keys[0])
-        z = tf.random.stateless_normal([self.batch_size, self.latent_dim], keys[1])
-        return real, z
 
     def train_step(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
         """Update D `discriminator_steps` times, then G once.
@@ -196,120 +207,74 @@ class GAN(keras.Model):
         mean score, for a critic) on real and on synthetic samples.
         """
         G, D, step = self.generator, self.discriminator, tf.reshape(step, [])
-        loss = LOSSES[self.loss_name]
+        loss = LOSSES.get(self.loss_name, self.loss_name)
+
+        def logits(x):  # in float32, whatever precision D computes in
+            return tf.cast(D(x, training=True), tf.float32)
+
         for update in range(self.discriminator_steps):
             real, z = self.draw(step, update)
             with tf.GradientTape() as tape:
                 synthetic = G(z, training=True)
-                d_real = D(real, training=True)
-                d_synthetic = D(synthetic, training=True)
+                d_real, d_synthetic = logits(real), logits(synthetic)
                 d_loss, _ = loss(d_real, d_synthetic)
-                d_loss += self.penalty(real, synthetic, step, update)
-            weights = D.trainable_variables
-            self.d_optimizer.apply(tape.gradient(d_loss, weights), weights)
+                d_loss += self._penalty(logits, real, synthetic, step, update)
+                scaled = self.d_optimizer.scale_loss(d_loss)
+            self.descend("discriminator", scaled, tape)
 
         _, z = self.draw(step, self.discriminator_steps)
         with tf.GradientTape() as tape:
-            _, g_loss = loss(d_real, D(G(z, training=True), training=True))
-        weights = G.trainable_variables
-        self.g_optimizer.apply(tape.gradient(g_loss, weights), weights)
+            _, g_loss = loss(d_real, logits(G(z, training=True)))
+            scaled = self.g_optimizer.scale_loss(g_loss)
+        self.descend("generator", scaled, tape)
 
         self.counter.assign_add(1)
         return {
             "d_loss": d_loss,
             "g_loss": g_loss,
-            "d_real": self.opinion(d_real),
-            "d_synthetic": self.opinion(d_synthetic),
+            "d_real": self._opinion(d_real),
+            "d_synthetic": self._opinion(d_synthetic),
         }
 
-    def penalty(self, real, synthetic, step, update) -> tf.Tensor:
-        """Return the penalty of one update of D, 0 where there is none."""
+    def _penalty(self, critic, real, synthetic, step, update) -> tf.Tensor:
         if self.penalty_name is None:
             return tf.constant(0.0)
-        drawn = loop.key(self.seed, step, stream=1000 + update)
         return losses.gradient_penalty(
-            lambda x: self.discriminator(x, training=True),
+            critic,
             real,
-            synthetic,
+            tf.cast(synthetic, real.dtype),
             weight=self.penalty_weight,
-            seed=drawn,
+            seed=draws.key(self.seed, step, stream=PENALTY_STREAM + update),
         )
 
-    def opinion(self, logits: tf.Tensor) -> tf.Tensor:
+    def _opinion(self, logits: tf.Tensor) -> tf.Tensor:
         """Return the mean probability; the mean score where D is a critic."""
-        critic = self.loss_name in ("wasserstein", "hinge")
-        return tf.reduce_mean(logits if critic else tf.sigmoid(logits))
-
-    def fit(
-        self,
-        x: np.ndarray,
-        *,
-        steps: int,
-        batch_size: int = 128,
-        checkpoint_dir: str | Path = "",
-        callbacks: Sequence[keras.callbacks.Callback] = (),
-        verbose: int = 1,
-    ) -> pd.DataFrame:
-        """Train until `steps` generator updates have been done in all.
-
-        Called again with more steps it goes on; with no more it does nothing.
-
-        Parameters
-        ----------
-        x : float array (n, ...)
-            Real samples, in the range of the generator's output.
-        steps : int
-            Generator updates in all, at least 1.
-        batch_size : int
-            Real samples and noise vectors in each update.
-        checkpoint_dir : path
-            Where ``<name>.npz`` is kept, to go on from after a stop; empty: nowhere.
-        callbacks : list of keras.callbacks.Callback
-            Passed to Keras's own fit.
-        verbose : int
-            0 hides the progress bar.
-
-        Returns
-        -------
-        DataFrame indexed by step: d_loss, g_loss, d_real, d_synthetic.
-
-        Raises
-        ------
-        ValueError
-            Samples that do not fit, or a checkpoint of another training.
-        FloatingPointError
-            A loss is no longer finite.
-        """
-        self.adapt(x, batch_size)
-        return loop.run(
-            self,
-            loop.step_numbers,
-            counter=self.counter,
-            optimizers=[self.g_optimizer, self.d_optimizer],
-            steps=steps,
-            settings=self.settings,
-            checkpoint_dir=checkpoint_dir,
-            callbacks=callbacks,
-            verbose=verbose,
-        )
+        probability = self.loss_name in ("minimax", "non_saturating")
+        return tf.reduce_mean(tf.sigmoid(logits) if probability else logits)
 
     def call(self, z: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Map noise (n, latent_dim) to samples."""
         return self.generator(z, training=training)
 
-    def generate(self, n: int, *, seed: int = 0) -> np.ndarray:
-        """Draw synthetic samples.
+    def get_config(self) -> dict:
+        """Return what the constructor needs to make this GAN again."""
+        keep = keras.saving.serialize_keras_object
+        named = isinstance(self.loss_name, str)
+        return {
+            **super().get_config(),
+            "generator": keep(self.generator),
+            "discriminator": keep(self.discriminator),
+            "loss": self.loss_name if named else keep(self.loss_name),
+            "penalty": self.penalty_name,
+            "penalty_weight": self.penalty_weight,
+            "discriminator_steps": self.discriminator_steps,
+        }
 
-        Parameters
-        ----------
-        n : int
-            How many.
-        seed : int
-            The same seed draws the same noise.
-
-        Returns
-        -------
-        float32 array (n, ...).
-        """
-        z = tf.random.stateless_normal([n, self.latent_dim], [seed, 2**30])
-        return loop.in_parts(self, z)
+    @classmethod
+    def from_config(cls, config: dict) -> GAN:
+        """Make a GAN again, its networks first."""
+        config = dict(config)
+        for part in ("generator", "discriminator", "loss"):
+            if isinstance(config[part], dict):
+                config[part] = keras.saving.deserialize_keras_object(config[part])
+        return super().from_config(config)

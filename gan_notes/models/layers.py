@@ -11,6 +11,11 @@ import tensorflow as tf
 MAX_UNROLLED = 64  # steps; beyond it the graph takes longer to trace than it saves
 
 
+def gpu() -> bool:
+    """Whether TensorFlow may use a GPU: one is there, and it was not hidden."""
+    return bool(tf.config.get_visible_devices("GPU"))
+
+
 @keras.saving.register_keras_serializable("gan_notes")
 class GRU(keras.layers.GRU):
     """A ``keras.layers.GRU`` with the same weights and outputs, faster on a CPU.
@@ -51,7 +56,7 @@ class GRU(keras.layers.GRU):
             and length is not None
             and length <= MAX_UNROLLED
             and self.compute_dtype == "float32"
-            and not tf.config.list_physical_devices("GPU")
+            and not gpu()
         )
         if not fused:
             return super().inner_loop(sequences, initial_state, mask, training)

@@ -15,16 +15,18 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from gan_notes.data.windows import Transform
+from gan_notes.data.transforms import Transform
 from gan_notes.models import layers
+from gan_notes.models.base import StepModel
 from gan_notes.training import loop
 
 PHASES = ("embedding", "supervised", "joint")
 RECONSTRUCTION_WEIGHT = 10.0  # on the root of the embedder's squared error
 SUPERVISED_WEIGHT_E = 0.1  # of the supervised loss in the embedder's joint loss
-SUPERVISED_WEIGHT_G = 100.0  # eta of the paper, on the root of the supervised loss
+SUPERVISED_WEIGHT_G = 100.0  # on the root of the supervised loss; the paper: eta, 10
 MOMENTS_WEIGHT = 100.0  # on the moment loss, in the authors' code only
 DISCRIMINATOR_THRESHOLD = 0.15  # below it the discriminator skips its update
+LOSSES = ("reconstruction", "supervised", "generator", "moments", "discriminator")
 GENERATOR_UPDATES = 2  # of generator and embedder before one of the discriminator
 
 
@@ -79,7 +81,7 @@ def adversarial_loss(d_synthetic: tf.Tensor, d_generated: tf.Tensor) -> tf.Tenso
 
 
 @keras.saving.register_keras_serializable("gan_notes")
-class TimeGAN(keras.Model):
+class TimeGAN(StepModel):
     """A generator of windows of a multivariate time series.
 
     Parameters
@@ -111,7 +113,8 @@ class TimeGAN(keras.Model):
     Raises
     ------
     ValueError
-        A size below what the networks need.
+        A size below what the networks need, or mixed precision: the fused cells
+        compute in float32.
     """
 
     def __init__(
@@ -135,15 +138,21 @@ class TimeGAN(keras.Model):
         ):
             if value < least:
                 raise ValueError(f"{label}: {value} is too small; at least {least}.")
-        super().__init__(name=name)
+        policy = keras.config.dtype_policy()
+        if policy.compute_dtype != "float32":
+            raise ValueError(
+                f"TimeGAN computes in float32, but Keras's policy is {policy.name!r}; "
+                f"call keras.config.set_dtype_policy('float32') before making it."
+            )
+        super().__init__(seed=seed, name=name)
         if isinstance(transform, dict):
             transform = Transform.from_config(transform)
         if reset_after is None:
-            reset_after = bool(tf.config.list_physical_devices("GPU"))
+            reset_after = layers.gpu()
         self.sequence_length, self.features = sequence_length, features
         self.hidden_dim, self.num_layers = hidden_dim, num_layers
         self.output_activation, self.transform = output_activation, transform
-        self.reset_after, self.seed = reset_after, seed
+        self.reset_after = reset_after
 
         # A seed for each weight matrix, 5 (2 num_layers + 1) at the most.
         drawn = iter(
@@ -179,12 +188,7 @@ class TimeGAN(keras.Model):
             "supervisor", hidden_dim, hidden_dim, depth=num_layers - 1
         )
         self.discriminator = network("discriminator", hidden_dim, 1, "linear")
-        self.counter = self.add_weight(
-            name="step", shape=(), dtype="int64", trainable=False, initializer="zeros"
-        )
-        self.data = self.settings = None
-        self.phase = PHASES[0]
-        self.built = True
+        self.phase, self.first_phases = PHASES[0], None
         self.compile()
 
     def compile(
@@ -199,57 +203,49 @@ class TimeGAN(keras.Model):
         steps_per_execution : int
             Steps in one call of the compiled graph.
         """
-        super().compile(
-            optimizer=None, steps_per_execution=steps_per_execution, jit_compile=False
+        self.set_optimizers(
+            {loss: keras.optimizers.Adam(learning_rate) for loss in self.moved()},
+            at_once=steps_per_execution,
         )
-        self.graphs = {}  # each phase is a graph of its own, traced once
-        autoencoder = [
-            *self.embedder.trainable_variables,
-            *self.recovery.trainable_variables,
-        ]
-        generator = [
-            *self.generator.trainable_variables,
-            *self.supervisor.trainable_variables,
-        ]
-        self.variables_of = {
-            "embedding": autoencoder,
-            "supervised": self.supervisor.trainable_variables,
-            "generator": generator,
-            "embedder": autoencoder,
-            "discriminator": self.discriminator.trainable_variables,
+        self.forget_graphs()
+
+    def networks(self) -> dict[str, keras.Model]:
+        """Return the five networks."""
+        names = ("embedder", "recovery", "generator", "supervisor", "discriminator")
+        return {name: getattr(self, name) for name in names}
+
+    def moved(self) -> dict[str, list[keras.Variable]]:
+        """Return the variables that each of the five losses moves."""
+        weights = {
+            name: network.trainable_variables
+            for name, network in self.networks().items()
         }
-        self.optimizers = {}
-        for loss, variables in self.variables_of.items():
-            self.optimizers[loss] = keras.optimizers.Adam(learning_rate)
-            self.optimizers[loss].build(variables)
+        autoencoder = weights["embedder"] + weights["recovery"]
+        return {
+            "embedding": autoencoder,
+            "supervised": weights["supervisor"],
+            "generator": weights["generator"] + weights["supervisor"],
+            "embedder": autoencoder,
+            "discriminator": weights["discriminator"],
+        }
 
-    @property
-    def step(self) -> int:
-        """Steps done so far, all phases together."""
-        return int(self.counter)
+    def sample_shape(self) -> tuple[int, int]:
+        """Return the shape of a window."""
+        return self.sequence_length, self.features
 
-    def descend(self, loss: str, value: tf.Tensor, tape: tf.GradientTape) -> None:
-        """Update the variables that one of the five losses moves."""
-        weights = self.variables_of[loss]
-        self.optimizers[loss].apply(tape.gradient(value, weights), weights)
+    def noise(self, n: int, seed: tf.Tensor) -> tf.Tensor:
+        """Draw z (n, length, features), uniform on [0, 1], each day by itself."""
+        shape = [n, self.sequence_length, self.features]
+        return tf.random.stateless_uniform(shape, seed)
 
-    def draw(self, step: tf.Tensor, update: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the minibatch and noise of one update, a function of seed and step.
+    def own_settings(self) -> dict:
+        """Return the steps of the first two phases: after them the third begins."""
+        return {"first_phases": self.first_phases}
 
-        Parameters
-        ----------
-        step : integer scalar
-        update : int
-            0, 1, ... for generator and embedder, GENERATOR_UPDATES for D.
-
-        Returns
-        -------
-        x (batch_size, length, features), and z of the same shape, uniform on [0, 1]
-        and independent from day to day.
-        """
-        keys = tf.random.split(loop.key(self.seed, step, stream=update), 2)
-        x = loop.minibatch(self.data, self.batch_size, keys[0])
-        return x, tf.random.stateless_uniform(tf.shape(x), keys[1])
+    def forget_graphs(self) -> None:
+        """Let the next ``fit`` trace every phase anew; each is a graph of its own."""
+        super().forget_graphs()
+        self.graphs = {}
 
     def train_step(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
         """Do one step of the phase that ``fit`` is in; return its losses."""
@@ -285,7 +281,7 @@ class TimeGAN(keras.Model):
             with tf.GradientTape() as tape:
                 h = self.embedder(x)
                 with tape.stop_recording():
-                    report = self.update_generator(x, h, z)
+                    report = self._update_generator(x, h, z)
                 error = reconstruction_loss(x, self.recovery(h))
                 loss = RECONSTRUCTION_WEIGHT * error
                 loss += SUPERVISED_WEIGHT_E * supervised_loss(h, self.supervisor(h))
@@ -300,7 +296,7 @@ class TimeGAN(keras.Model):
                 self.discriminator(synthetic),
                 self.discriminator(generated),
             )
-        weights = self.variables_of["discriminator"]
+        weights = self.discriminator.trainable_variables
         gradients = tape.gradient(d_loss, weights)
         tf.cond(
             d_loss > DISCRIMINATOR_THRESHOLD,
@@ -309,7 +305,7 @@ class TimeGAN(keras.Model):
         )
         return {**report, "reconstruction": error, "discriminator": d_loss}
 
-    def update_generator(
+    def _update_generator(
         self, x: tf.Tensor, h: tf.Tensor, z: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """Update generator and supervisor: fool D, predict, match the moments.
@@ -329,45 +325,14 @@ class TimeGAN(keras.Model):
         self.descend("generator", loss, tape)
         return {"generator": adversarial, "supervised": supervised, "moments": moments}
 
-    def adapt(self, x: np.ndarray, steps: Sequence[int], batch_size: int = 128) -> None:
-        """Set the real windows (n, length, features) and the size of minibatches.
-
-        Raises
-        ------
-        ValueError
-            Windows of another shape or not finite, values outside [0, 1] before a
-            sigmoid, or other first phases than the training began with.
-        """
-        x = np.asarray(x, dtype="float32")
-        if x.shape[1:] != (self.sequence_length, self.features) or not len(x):
-            raise ValueError(
-                f"x has shape {x.shape}, but this model takes (n, "
-                f"{self.sequence_length}, {self.features}) with n of at least 1."
-            )
-        if not np.isfinite(x).all():
-            raise ValueError("x holds NaN or infinite values; remove them first.")
+    def check_data(self, x: np.ndarray) -> None:
+        """Refuse values outside [0, 1] before a sigmoid."""
         low, high = float(x.min()), float(x.max())
         if self.output_activation == "sigmoid" and (low < -1e-3 or high > 1 + 1e-3):
             raise ValueError(
                 f"x runs from {low:.3g} to {high:.3g}, which a sigmoid cannot reach; "
                 f"scale it to [0, 1] or set output_activation='linear'."
             )
-        settings = {
-            "seed": self.seed,
-            "batch_size": batch_size,
-            "data": loop.fingerprint(x),
-            "first_phases": [int(n) for n in steps[:2]],
-        }
-        if settings == self.settings and self.data is not None:
-            return
-        if self.step and self.settings and settings != self.settings:
-            raise ValueError(
-                f"this TimeGAN is trained with {self.settings}, and now {settings} is "
-                f"asked for. To go on, keep the data and the first two phases and give "
-                f"steps=({steps[0]}, {steps[1]}, more); else make a new model."
-            )
-        self.data, self.batch_size, self.settings = tf.constant(x), batch_size, settings
-        self.graphs = {}  # the former ones hold the former windows
 
     def fit(
         self,
@@ -381,6 +346,9 @@ class TimeGAN(keras.Model):
     ) -> pd.DataFrame:
         """Train the three phases, from where the model or its checkpoint is.
 
+        Each phase is a run of Keras's fit by itself. One that a callback stops (by
+        ``stop_training``) ends the training there; the next call goes on with it.
+
         Parameters
         ----------
         x : float array (n, length, features)
@@ -388,60 +356,58 @@ class TimeGAN(keras.Model):
         steps : int or three ints
             Steps of each phase. A joint step has two updates of generator and
             embedder and at most one of the discriminator. The authors' code: 10,000.
-        batch_size : int
-            Windows in each update.
-        checkpoint_dir : path
-            Where ``<name>.npz`` is kept, to go on from after a stop; empty: nowhere.
-        callbacks : list of keras.callbacks.Callback
-            Passed to Keras's own fit.
-        verbose : int
-            0 hides the progress bars.
+        batch_size, checkpoint_dir, callbacks, verbose
+            As in :meth:`StepModel.fit`.
 
         Returns
         -------
-        DataFrame indexed by step over all phases: phase, reconstruction (root mean
-        squared error), supervised (likewise), generator, moments, discriminator;
-        NaN where a phase has no such loss.
+        DataFrame, see :meth:`phase_history`.
 
         Raises
         ------
-        ValueError
-            Windows that do not fit, or a checkpoint of another training.
-        FloatingPointError
-            A loss is no longer finite.
+        ValueError, FloatingPointError, OSError
+            As :meth:`StepModel.fit`; also other first two phases than the training
+            began with.
         """
-        steps = (steps,) * 3 if isinstance(steps, int) else tuple(steps)
-        if len(steps) != 3 or min(steps) < 1:
-            raise ValueError(f"steps: {steps} is not one or three numbers above 0.")
-        self.adapt(x, steps, batch_size)
-        ends = np.cumsum(steps)
+        three = (steps,) * 3 if np.ndim(steps) == 0 else tuple(steps)
+        if len(three) != 3:
+            raise ValueError(f"steps: {steps!r} is neither one number nor three.")
+        three = [loop.whole(each) for each in three]
+        self.first_phases = three[:2]
+        self.set_data(x, batch_size)
+        loop.resume(
+            self,
+            done=self.step,
+            settings=self.settings,
+            checkpoint_dir=checkpoint_dir,
+        )
+        ends = np.cumsum(three).tolist()
         for self.phase, end in zip(PHASES, ends, strict=True):
+            if self.step >= end < ends[-1]:
+                continue
             self.train_function = self.graphs.get(self.phase)
-            loop.run(
-                self,
-                loop.step_numbers,
-                counter=self.counter,
-                optimizers=list(self.optimizers.values()),
-                steps=int(end),
-                settings=self.settings,
+            self.run_to(
+                end,
                 checkpoint_dir=checkpoint_dir,
                 callbacks=callbacks,
                 verbose=verbose,
                 label=f"{self.name}, {self.phase} phase",
             )
             self.graphs[self.phase] = self.train_function
-        return self.history_by_phase()
+            if self.step < end:  # a callback stopped it
+                break
+        return self.phase_history()
 
-    def history_by_phase(self) -> pd.DataFrame:
-        """Return the loss history so far, with the phase of each row."""
-        columns = (
-            "reconstruction",
-            "supervised",
-            "generator",
-            "moments",
-            "discriminator",
-        )
-        history = self.loss_history.reindex(columns=columns)
+    def phase_history(self) -> pd.DataFrame:
+        """Return the losses so far, with the phase of each row.
+
+        Returns
+        -------
+        DataFrame indexed by step over all phases: phase, reconstruction (root mean
+        squared error), supervised (likewise), generator, moments, discriminator;
+        NaN where a phase has no such loss.
+        """
+        history = self.loss_history.reindex(columns=LOSSES)
         ends = np.cumsum(self.settings["first_phases"])
         phases = np.array(PHASES)[np.searchsorted(ends, history.index)]
         history.insert(0, "phase", phases)
@@ -451,32 +417,13 @@ class TimeGAN(keras.Model):
         """Map noise (n, length, features) to windows of that shape."""
         return self.recovery(self.supervisor(self.generator(z)))
 
-    def generate(self, n: int, *, seed: int = 0) -> np.ndarray:
-        """Draw synthetic windows.
-
-        Parameters
-        ----------
-        n : int
-            How many, at least 1.
-        seed : int
-            The same seed draws the same noise.
-
-        Returns
-        -------
-        float32 array (n, length, features), in the scale the model was trained on.
-        """
-        z = tf.random.stateless_uniform(
-            [n, self.sequence_length, self.features], [seed, 2**30]
-        )
-        return loop.in_parts(self, z)
-
     def prices(
         self,
         n: int,
         *,
         dates: Sequence,
         start_prices: Sequence[float] | None = None,
-        seed: int = 0,
+        seed: int | None = None,
     ) -> list[pd.DataFrame]:
         """Draw synthetic windows as prices with dates.
 
@@ -484,10 +431,9 @@ class TimeGAN(keras.Model):
         ----------
         n : int
             How many.
-        dates : sequence of `sequence_length` days
-            The index of every frame.
-        start_prices : one price per ticker, of the day before the first
-            For a transform to returns; by default the last of the training period.
+        dates, start_prices
+            As ``Transform.prices`` takes them: `sequence_length` dates, for all or
+            for each window, and where returns start from.
         seed : int
             As in :meth:`generate`.
 
@@ -498,26 +444,19 @@ class TimeGAN(keras.Model):
         Raises
         ------
         ValueError
-            The model was made without a transform, or `dates` has another length.
+            The model was made without a transform; or as ``Transform.prices``.
         """
         if self.transform is None:
             raise ValueError(
                 "this TimeGAN was made without transform=, so it knows no prices; "
                 "pass windows.transform when making it."
             )
-        index = pd.DatetimeIndex(dates, name="date")
-        if len(index) != self.sequence_length:
-            raise ValueError(
-                f"dates: {len(index)} days came, but a window has "
-                f"{self.sequence_length}; give one for each."
-            )
-        prices = self.transform.inverse(self.generate(n, seed=seed), start_prices)
-        columns = self.transform.tickers
-        return [pd.DataFrame(window, index, columns) for window in prices]
+        return self.transform.prices(self.generate(n, seed=seed), dates, start_prices)
 
     def get_config(self) -> dict:
         """Return what the constructor needs to make this model again."""
         return {
+            **super().get_config(),
             "sequence_length": self.sequence_length,
             "features": self.features,
             "hidden_dim": self.hidden_dim,
@@ -525,15 +464,4 @@ class TimeGAN(keras.Model):
             "output_activation": self.output_activation,
             "transform": self.transform and self.transform.to_config(),
             "reset_after": self.reset_after,
-            "seed": self.seed,
-            "name": self.name,
         }
-
-    def get_compile_config(self) -> None:
-        """Return None: the constructor compiles."""
-        return None
-
-    @classmethod
-    def load(cls, path: str | Path) -> TimeGAN:
-        """Load what ``save("name.keras")`` wrote, optimizers and all."""
-        return keras.saving.load_model(path)

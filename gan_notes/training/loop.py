@@ -1,17 +1,16 @@
-"""What a long training needs: draws by step number, exact checkpoints, progress.
+"""The one training loop: Keras's ``fit``, counted in steps, checkpointed, resumable.
 
-The "data" of a training are step numbers. Whatever is random in a step (its
-minibatch, its noise) is a pure function of the seed and the step, so a checkpoint
-is weights, optimizer state and the step, and a resumed training goes on exactly
-where it stopped. Chapter 01 uses it first; chapter 02 shows a whole step.
+The "data" of a training are step numbers (see `draws`); what is done with them is the
+model's own ``train_step``. Chapter 01 uses the loop first.
 """
 
-import hashlib
-import json
-import os
+from __future__ import annotations
+
+import numbers
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,67 +20,9 @@ import pandas as pd
 import tensorflow as tf
 from tqdm import tqdm
 
+from gan_notes.training import checkpoint, draws
+
 SAVE_SECONDS = 30.0  # a killed training loses at most this much
-
-
-def key(seed: int, step: tf.Tensor, stream: int = 0) -> tf.Tensor:
-    """Return the random key of one step.
-
-    Parameters
-    ----------
-    seed : int
-        Fixes the whole training.
-    step : integer scalar tensor
-        Counts from 0.
-    stream : int
-        Separates uses that must not share draws, such as the phases of TimeGAN.
-
-    Returns
-    -------
-    int32 tensor (2,), a seed for ``tf.random.stateless_*`` and ``tf.random.split``.
-    """
-    return tf.random.fold_in(tf.constant([seed % 2**31, stream], tf.int32), step)
-
-
-def minibatch(data: tf.Tensor, batch_size: int, seed: tf.Tensor) -> tf.Tensor:
-    """Draw `batch_size` rows of `data` uniformly, with replacement.
-
-    Parameters
-    ----------
-    data : tensor (n, ...)
-    batch_size : int
-    seed : int32 tensor (2,)
-        From :func:`key`; the same seed draws the same rows.
-
-    Returns
-    -------
-    Tensor (batch_size, ...).
-    """
-    rows = tf.random.stateless_uniform(
-        [batch_size], seed, maxval=data.shape[0], dtype=tf.int32
-    )
-    return tf.gather(data, rows)
-
-
-def step_numbers(start: int, stop: int) -> tf.data.Dataset:
-    """Return the "data" of a model that draws its own minibatches: its steps."""
-    return tf.data.Dataset.range(start, stop).batch(1)
-
-
-def in_parts(network, z: tf.Tensor, size: int = 1024) -> np.ndarray:
-    """Apply a network to at most `size` rows of `z` at a time, and join the parts."""
-    parts = [network(z[i : i + size]) for i in range(0, len(z), size)]
-    return np.concatenate(parts)
-
-
-def fingerprint(*arrays: np.ndarray) -> str:
-    """Return 16 hexadecimal digits that change when any value or shape does."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        array = np.ascontiguousarray(array)
-        digest.update(str((array.shape, array.dtype.str)).encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()[:16]
 
 
 def fit(
@@ -93,6 +34,7 @@ def fit(
     batch_size: int = 128,
     seed: int = 0,
     checkpoint_dir: str | Path = "",
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int = 1,
 ) -> pd.DataFrame:
     """Train a compiled Keras model on minibatches drawn by step number.
@@ -102,18 +44,16 @@ def fit(
     model : compiled keras.Model
         Trained by its own ``fit``, until its optimizer has made `steps` updates.
     x, y : arrays (n, ...)
-        Inputs and targets; without `y` the targets are `x` (an autoencoder).
+        Inputs and targets; without `y` the targets are `x` (an autoencoder). They are
+        held in the memory of the device.
     steps : int
         Updates in all. Calling again with more continues.
     batch_size : int
         Rows a step.
     seed : int
         Fixes the minibatches.
-    checkpoint_dir : path
-        Where ``<model name>.npz`` is kept; empty keeps none. A training that was
-        stopped goes on from there.
-    verbose : int
-        0 hides the progress bar.
+    checkpoint_dir, callbacks, verbose
+        As in :func:`run`.
 
     Returns
     -------
@@ -122,31 +62,41 @@ def fit(
 
     Raises
     ------
-    ValueError
-        The checkpoint belongs to another training.
-    FloatingPointError
-        A loss is no longer finite.
+    ValueError, FloatingPointError, OSError
+        As :func:`run`.
     """
-    data = fingerprint(*(np.asarray(a) for a in (x, y) if a is not None))
-    x = tf.constant(x)
-    y = x if y is None else tf.constant(y)
+    given = [np.asarray(a) for a in (x, y) if a is not None]
+    if not model.built:
+        model(given[0][:1])
+    model.optimizer.build(model.trainable_variables)
+    if not hasattr(model.optimizer, "first_described"):
+        # Before any callback moves its rate.
+        model.optimizer.first_described = checkpoint.describe(model.optimizer)
+    settings = {
+        "seed": seed,
+        "batch_size": batch_size,
+        "data": checkpoint.fingerprint(*given),
+        "optimizer": model.optimizer.first_described,
+        "loss": checkpoint.plain(model.get_compile_config()["loss"]),
+        "architecture": checkpoint.describe(model),
+    }
+    x, y = tf.constant(given[0]), tf.constant(given[-1])
 
     def batch(step):
-        drawn = key(seed, step)
-        return minibatch(x, batch_size, drawn), minibatch(y, batch_size, drawn)
+        drawn = draws.key(seed, step)
+        return draws.minibatch(x, batch_size, drawn), draws.minibatch(
+            y, batch_size, drawn
+        )
 
-    settings = {"seed": seed, "batch_size": batch_size, "data": data}
-    if not model.built:
-        model(x[:1])
-    model.optimizer.build(model.trainable_variables)
     return run(
         model,
         lambda start, stop: tf.data.Dataset.range(start, stop).map(batch),
         counter=model.optimizer.iterations,
-        optimizers=[model.optimizer],
+        epoch=-(-len(x) // batch_size),
         steps=steps,
         settings=settings,
         checkpoint_dir=checkpoint_dir,
+        callbacks=callbacks,
         verbose=verbose,
     )
 
@@ -156,7 +106,7 @@ def run(
     batches: Callable[[int, int], tf.data.Dataset],
     *,
     counter: keras.Variable,
-    optimizers: Sequence[keras.optimizers.Optimizer],
+    epoch: int,
     steps: int,
     settings: dict,
     checkpoint_dir: str | Path = "",
@@ -166,24 +116,33 @@ def run(
 ) -> pd.DataFrame:
     """Run ``keras.Model.fit`` from where the model is to `steps`, checkpointed.
 
+    However it ends (done, ``stop_training``, Ctrl-C, an exception in a callback, a loss
+    that is not finite), the losses up to there are in ``model.loss_history``, and the
+    checkpoint holds the last state that was whole and finite.
+
     Parameters
     ----------
     model : compiled keras.Model
-        Its ``loss_history`` attribute is read, extended and returned.
     batches : callable
         Maps (start, stop) to the dataset of those steps.
     counter : integer variable
         The steps done, counted by the training step itself.
-    optimizers : list of built optimizers
-        Their state is saved beside the model's variables.
+    epoch : int
+        Steps of an epoch, as callbacks see it: what it takes to draw as many rows as
+        the data have. It ends with the execution in which they are reached; its logs
+        are the means over its executions. An epoch that was begun before a stop is
+        not begun again.
     steps : int
         Steps in all.
     settings : dict
-        What must be equal for a checkpoint to be continued: seed, data and so on.
-    checkpoint_dir, verbose
-        As in :func:`fit`.
+        The identity of the training, see `checkpoint`.
+    checkpoint_dir : path
+        Where ``<model name>.weights.h5`` is kept; empty keeps none. A training that
+        was stopped goes on from there.
     callbacks : list of keras.callbacks.Callback
-        Passed on to Keras.
+        Keras's or the reader's own.
+    verbose : int
+        0 hides the progress bar.
     label : str
         Stands before the progress bar.
 
@@ -194,54 +153,111 @@ def run(
 
     Raises
     ------
-    ValueError, FloatingPointError
-        As in :func:`fit`.
+    ValueError
+        `steps` is no whole number of at least 1; or the checkpoint belongs to another
+        training, is damaged, or holds steps that this model has not done.
+    FloatingPointError
+        A loss is no longer finite.
+    OSError
+        The disk fails.
+
+    Warns
+    -----
+    UserWarning
+        `steps` are done already, so there is nothing to do.
     """
-    if steps < 1:
-        raise ValueError(f"steps: {steps} is too few; train for at least 1 step.")
-    path = Path(checkpoint_dir) / f"{model.name}.npz" if checkpoint_dir else None
-    if path and path.exists() and not getattr(model, "resumed", False):
-        restore(path, model, optimizers, settings=settings)
-    model.resumed = True
+    steps = whole(steps)
+    path = checkpoint.path_of(checkpoint_dir, model)
     if getattr(model, "loss_history", None) is None:
         model.loss_history = pd.DataFrame(index=pd.Index([], name="step"))
+    resume(model, done=int(counter), settings=settings, checkpoint_dir=checkpoint_dir)
     start = int(counter)
-    if start < steps:
-        progress = _Progress(
-            counter=counter,
-            steps=steps,
-            save=lambda: path and save(path, model, optimizers, settings=settings),
-            bar=tqdm(
-                total=steps,
-                initial=start,
-                desc=label or model.name,
-                disable=not verbose,
-                mininterval=1.0,
-            ),
+    if start >= steps:
+        warnings.warn(
+            f"{model.name}: nothing to do: {start:,} steps are done, and steps="
+            f"{steps:,} counts them all. Give more to go on.",
+            stacklevel=3,
         )
-        with progress:
-            keras.Model.fit(
-                model,
-                batches(start, steps),
-                epochs=1,
-                verbose=0,
-                shuffle=False,  # the batches are drawn at random by their step
-                callbacks=[progress, *callbacks],
-            )
+        return model.loss_history
+    bar = tqdm(
+        total=steps,
+        initial=start,
+        desc=label or model.name,
+        disable=not verbose,
+        mininterval=1.0,
+    )
+    driver = _Driver(callbacks, counter, epoch, steps, bar, path, settings)
+    with driver:
+        keras.Model.fit(
+            model,
+            batches(start, steps),
+            epochs=1,  # ours are told by the driver, from the number of the step
+            verbose=0,
+            shuffle=False,  # the batches are drawn at random by their step
+            callbacks=[driver],
+        )
     return model.loss_history
 
 
-class _Progress(keras.callbacks.Callback):
-    """Record losses, draw the bar, save, and turn Ctrl-C into a clean stop."""
+def whole(value, name: str = "steps") -> int:
+    """Return a count as an int; ValueError unless it is whole and at least 1."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name}: {value!r} is no whole number of at least 1.")
+    return int(value)
 
-    def __init__(self, *, counter, steps, save, bar):
+
+def resume(
+    model: keras.Model, *, done: int, settings: dict, checkpoint_dir: str | Path
+) -> None:
+    """Take up a model's checkpoint where there is one; :func:`run` does it.
+
+    Parameters
+    ----------
+    model, settings, checkpoint_dir
+        As in :func:`run`.
+    done : int
+        Steps that the model has done.
+
+    Raises
+    ------
+    ValueError, OSError
+        As :func:`run`.
+    """
+    path = checkpoint.path_of(checkpoint_dir, model)
+    if path is None or not path.exists():
+        return
+    about = checkpoint.read(path, settings=settings)
+    if getattr(model, "left", None) == _mark(path):
+        return
+    if done:
+        raise ValueError(
+            f"{path} holds a training, and this model has done {done:,} steps of its "
+            f"own. Make a new model to go on from the file, or choose another "
+            f"checkpoint_dir to keep both."
+        )
+    model.load_weights(path)
+    checkpoint.put_back(model, about)
+    model.left = _mark(path)
+
+
+def _mark(path: Path) -> tuple:
+    found = path.stat()
+    return path.resolve(), found.st_mtime_ns, found.st_ino
+
+
+class _Driver(keras.callbacks.Callback):
+    """Record losses, tell callbacks of epochs, save, and stop cleanly."""
+
+    def __init__(self, callbacks, counter, epoch, steps, bar, path, settings):
         super().__init__()
-        self.counter, self.steps, self.save, self.bar = counter, steps, save, bar
-        self.rows, self.saved_at, self.interrupted = {}, time.monotonic(), False
+        self.callbacks, self.counter, self.epoch = callbacks, counter, epoch
+        self.steps, self.bar, self.path, self.settings = steps, bar, path, settings
+        self.rows, self.since, self.saved_at = {}, [], time.monotonic()
+        self.interrupted, self.unsaved = False, False
 
     def __enter__(self):
-        # An interrupt between an update and its record would leave a checkpoint
-        # that is no step of any training, so it waits for the end of the execution.
+        # An interrupt between an update and its record would leave a state that is
+        # no step of any training, so it waits for the end of the execution.
         self.main = threading.current_thread() is threading.main_thread()
         if self.main:
             self.previous = signal.signal(signal.SIGINT, self._interrupt)
@@ -253,142 +269,98 @@ class _Progress(keras.callbacks.Callback):
             raise KeyboardInterrupt
         self.interrupted = True
 
-    def __exit__(self, *error):
+    def __exit__(self, kind, error, trace):
         self.bar.close()
-        if self.main:
-            signal.signal(signal.SIGINT, self.previous)
+        try:
+            if self.unsaved:
+                self._keep()
+        finally:
+            if self.main:
+                signal.signal(signal.SIGINT, self.previous)
+        if self.interrupted and kind is None:  # it came after the last execution
+            raise KeyboardInterrupt
+
+    def on_train_begin(self, logs=None):
+        self.told = keras.callbacks.CallbackList(
+            self.callbacks,
+            model=self.model,
+            epochs=-(-self.steps // self.epoch),
+            steps=self.epoch,
+        )
+        self.told.on_train_begin()
+        self.number, begun = divmod(int(self.counter), self.epoch)
+        if begun:
+            history = self.model.loss_history
+            before = np.r_[0, history.index[:-1]] // self.epoch
+            rows = history[before == self.number].to_dict("records")
+            self.since = [{k: v for k, v in r.items() if v == v} for r in rows]
+        else:
+            self.told.on_epoch_begin(self.number)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.told.on_train_batch_begin(batch)
+        self.unsaved = False  # what an update that fails leaves is no whole state
 
     def on_train_batch_end(self, batch, logs=None):
         step = int(self.counter)
+        self.rows[step] = logs
+        self.since.append(logs)
         for name, value in logs.items():
             if not np.isfinite(value):
-                raise FloatingPointError(
-                    f"{self.model.name}: {name} is {value} at step {step}. Lower the "
-                    f"learning rate or choose another loss; the checkpoint, if any, "
-                    f"is from before."
-                )
-        self.rows[step] = logs
+                self._diverge(name, value, step)
+        self.unsaved = True
         self.model.reset_metrics()  # so that a resumed history equals an unbroken one
         self.bar.update(step - self.bar.n)
-        done = step >= self.steps or self.interrupted
-        if done or time.monotonic() - self.saved_at > SAVE_SECONDS:
-            self._flush()
-            self.save()
-            self.saved_at = time.monotonic()
+        self.told.on_train_batch_end(batch, logs)
+        if step // self.epoch > self.number or step >= self.steps:
+            self._end_epoch(step)
+        if time.monotonic() - self.saved_at > SAVE_SECONDS:
+            self._keep()
         if self.interrupted:
             raise KeyboardInterrupt
 
-    def _flush(self):
-        rows = pd.DataFrame.from_dict(self.rows, orient="index")
+    def on_train_end(self, logs=None):
+        self._keep()  # before a callback may put the best weights back
+        self.told.on_train_end(logs)
+
+    def _end_epoch(self, step):
+        # Only what the last execution has: a phase before had losses of its own.
+        means = {
+            name: float(np.mean([row[name] for row in self.since if name in row]))
+            for name in self.since[-1]
+        }
+        self.since = []
+        self.told.on_epoch_end(self.number, means)
+        self.number = step // self.epoch
+        if step < self.steps and not self.model.stop_training:
+            self.told.on_epoch_begin(self.number)
+
+    def _diverge(self, name, value, step):
+        """Keep the rows; the state is lost, so the checkpoint stays as it was."""
+        self._record()
+        kept = ""
+        if self.path:
+            rows = self.path.with_name(f"{self.model.name}-diverged.csv")
+            rows.parent.mkdir(parents=True, exist_ok=True)
+            self.model.loss_history.to_csv(rows)
+            kept = f" The losses up to there are in {rows.name}"
+            kept += "; the checkpoint is from before." if self.path.exists() else "."
+        raise FloatingPointError(
+            f"{self.model.name}: {name} is {value} at step {step}. Lower the learning "
+            f"rate or choose another loss.{kept}"
+        )
+
+    def _record(self):
+        rows = pd.DataFrame.from_dict(self.rows, orient="index", dtype="float64")
         rows.index.name = "step"
         history = self.model.loss_history
-        self.model.loss_history = pd.concat([history, rows]) if len(history) else rows
-        self.rows = {}
+        if len(rows):
+            history = pd.concat([history, rows]) if len(history) else rows
+        self.model.loss_history, self.rows = history, {}
 
-
-def save(
-    path: str | Path,
-    model: keras.Model,
-    optimizers: Sequence[keras.optimizers.Optimizer] = (),
-    *,
-    settings: dict,
-) -> None:
-    """Write the state of a training to one file, atomically.
-
-    Parameters
-    ----------
-    path : path ending in .npz
-    model : keras.Model
-        With its ``loss_history``.
-    optimizers : list of built optimizers
-        None for weights that are only to be used.
-    settings : dict
-        JSON-able; compared by :func:`restore`.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    history = model.loss_history
-    arrays = {
-        f"{kind}_{i:04d}": np.asarray(variable)
-        for kind, variables in _state(model, optimizers).items()
-        for i, variable in enumerate(variables)
-    }
-    about = {"settings": settings, "columns": list(history.columns)}
-    partial = path.with_suffix(".partial")
-    with open(partial, "wb") as file:
-        np.savez(
-            file,
-            about=json.dumps(about),
-            history=history.to_numpy(dtype=float),
-            history_steps=history.index.to_numpy(),
-            **arrays,
-        )
-    os.replace(partial, path)
-
-
-def restore(
-    path: str | Path,
-    model: keras.Model,
-    optimizers: Sequence[keras.optimizers.Optimizer] = (),
-    *,
-    settings: dict,
-) -> pd.DataFrame:
-    """Put a saved state back into a model of the same shape.
-
-    Parameters
-    ----------
-    path, model, optimizers, settings
-        As in :func:`save`. Without optimizers theirs is not read.
-
-    Returns
-    -------
-    The loss history, which the model then holds as ``loss_history``.
-
-    Raises
-    ------
-    ValueError
-        The file cannot be read, or belongs to other settings or another network.
-    """
-    path = Path(path)
-    remedy = "Choose another checkpoint_dir, or remove the file to start again."
-    try:
-        with open(path, "rb") as handle, np.load(handle) as file:
-            stored = {name: file[name] for name in file.files}
-        about = json.loads(str(stored["about"]))
-    except Exception as error:  # zip, pickle, key and JSON errors alike
-        raise ValueError(f"{path} is not a readable checkpoint. {remedy}") from error
-    differing = [
-        f"{name} was {about['settings'].get(name)!r}, now it is {settings.get(name)!r}"
-        for name in sorted({*about["settings"], *settings})
-        if about["settings"].get(name) != settings.get(name)
-    ]
-    if differing:
-        raise ValueError(
-            f"{path} is the checkpoint of another training: {'; '.join(differing)}. "
-            f"{remedy}"
-        )
-    state = _state(model, optimizers)
-    for kind, variables in state.items():
-        found = sorted(name for name in stored if name.startswith(f"{kind}_0"))
-        shapes = [stored[name].shape for name in found]
-        if shapes != [tuple(variable.shape) for variable in variables]:
-            raise ValueError(
-                f"{path} is the checkpoint of another network: {len(shapes)} arrays "
-                f"where {model.name} has {len(variables)}, or other shapes. {remedy}"
-            )
-    for kind, variables in state.items():
-        for i, variable in enumerate(variables):
-            variable.assign(stored[f"{kind}_{i:04d}"])
-    model.loss_history = pd.DataFrame(
-        stored["history"],
-        index=pd.Index(stored["history_steps"], name="step"),
-        columns=about["columns"],
-    )
-    return model.loss_history
-
-
-def _state(model, optimizers) -> dict[str, list]:
-    state = {"model": list(model.variables)}
-    if optimizers:
-        state["optimizer"] = [v for o in optimizers for v in o.variables]
-    return state
+    def _keep(self):
+        self._record()
+        if self.path:
+            checkpoint.save(self.path, self.model, settings=self.settings)
+            self.model.left = _mark(self.path)
+        self.saved_at, self.unsaved = time.monotonic(), False

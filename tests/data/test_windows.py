@@ -69,7 +69,7 @@ def test_prices_come_back_with_their_dates(kind, prices, length):
         (windows.train, windows.train_dates),
         (windows.test, windows.test_dates),
     ):
-        frames = windows.prices(x[::20], at=dates[::20])
+        frames = windows.prices(x[::20], dates=dates[::20])
         assert len(frames) == len(x[::20])
         for frame in frames:
             real = prices.loc[frame.index]
@@ -146,7 +146,38 @@ def test_windows_pass_on_the_note_about_lost_days():
     prices = walk(300)
     prices.attrs["note"] = "2 of 302 days are left out."
     windows = make_windows(prices, sequence_length=12)
-    assert repr(windows).splitlines()[-1] == "2 of 302 days are left out."
+    assert windows.note == "2 of 302 days are left out."
+    assert repr(windows).splitlines()[-1] == windows.note
+
+
+@pytest.mark.parametrize("row", [5, -1])  # in either period
+def test_windows_say_what_turned_changes_into_differences(row):
+    prices = walk(300)
+    assert make_windows(prices).changes_are == "log-returns"
+    prices.iloc[row, 1] = -36.98
+    windows = make_windows(prices)
+    day = prices.index[row].date()
+    assert windows.changes_are == "differences"
+    assert windows.note == (
+        f"T1 has 1 value of zero or less (-36.98 on {day}): all changes are "
+        "differences, not log-returns."
+    )
+    assert repr(windows).splitlines()[-1] == windows.note
+
+
+def test_the_note_is_of_the_rows_that_are_there(tmp_path):
+    prices = walk(300)
+    prices.iloc[-1, 1] = 0.0
+    prices.to_csv(tmp_path / "a.csv")
+    loaded = load_prices(source=tmp_path / "a.csv", positive=False)
+    assert make_windows(loaded).note == loaded.attrs["note"] != ""
+    later = make_windows(loaded.iloc[:-1])
+    assert (later.note, later.changes_are) == ("", "log-returns")
+
+
+def test_rows_are_called_days_where_they_are():
+    assert make_windows(walk(300)).unit == "days"
+    assert make_windows(measurements(), sequence_length=6).unit == "rows"
 
 
 @every_kind
@@ -276,13 +307,73 @@ def test_synthetic_level_below_zero_counts_as_a_crash():
 @returns_only
 def test_start_price_is_what_the_caller_says(kind):
     windows = make_windows(walk(300), sequence_length=12, transform=kind)
-    one = windows.prices(windows.test[0], at=[10.0, 20.0, 30.0])
+    one = windows.prices(windows.test[0], start_prices=[10.0, 20.0, 30.0])
     growth = windows.test_prices[0, 1:] / windows.test_prices[0, 0]
     np.testing.assert_allclose(one, growth * [10.0, 20.0, 30.0], rtol=2e-5)
     assert one.index[0] > windows.history.index[-1]
     default = windows.transform.inverse(windows.test[0])
     last = windows.history.iloc[239].to_numpy()
     np.testing.assert_allclose(default, growth * last, rtol=2e-5)
+
+
+@returns_only
+def test_each_window_may_have_its_own_place_and_start(kind):
+    windows = make_windows(walk(300), sequence_length=12, transform=kind)
+    x, dates = windows.test[:3], windows.test_dates[:3]
+    starts = np.arange(9.0).reshape(3, 3) + 1
+    both = windows.prices(x, dates=dates, start_prices=starts)
+    for i, frame in enumerate(both):
+        alone = windows.prices(x[i], dates=dates[i], start_prices=starts[i])
+        pd.testing.assert_frame_equal(frame, alone)
+    shared = windows.prices(x, dates=dates[1], start_prices=starts[1])
+    pd.testing.assert_frame_equal(shared[1], both[1])
+    assert all(f.index.equals(both[1].index) for f in shared)
+    np.testing.assert_allclose(
+        shared[0] / both[0].to_numpy(), np.ones((12, 1)) * (starts[1] / starts[0])
+    )
+
+
+@every_kind
+def test_one_route_to_prices(kind):
+    windows = make_windows(walk(300), sequence_length=12, transform=kind)
+    x, dates = windows.test[:2], windows.test_dates[:2]
+    start = None if kind == "levels" else windows.test_prices[:2, 0]
+    for one, other in zip(
+        windows.prices(x, dates=dates),
+        windows.transform.prices(x, dates, start),
+        strict=True,
+    ):
+        pd.testing.assert_frame_equal(one, other)
+    (trained,) = windows.transform.prices(x[:1], dates[0])  # from the training's end
+    expected = windows.transform.inverse(x[0])
+    np.testing.assert_array_equal(trained.to_numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        list,
+        lambda d: [pd.Timestamp(t) for t in d],
+        lambda d: [str(t)[:10] for t in d],
+        pd.DatetimeIndex,
+        lambda d: pd.DatetimeIndex(d, tz="America/New_York"),
+        lambda d: pd.Series(d, index=range(7, 7 + len(d))),
+        lambda d: pd.DatetimeIndex(d).date,
+        lambda d: pd.DatetimeIndex(d).to_period("D"),
+        lambda d: d.astype("datetime64[D]"),
+    ],
+)
+def test_dates_come_in_every_form(change):
+    windows = make_windows(walk(300), sequence_length=12, transform="log_returns")
+    x, dates = windows.test, windows.test_dates
+    expected = windows.prices(x[0], dates=dates[0])
+    given = windows.prices(x[0], dates=change(dates[0]))
+    pd.testing.assert_frame_equal(given, expected)
+    assert given.index.name == "date"
+    two = windows.prices(x[:2], dates=[change(d) for d in dates[:2]])
+    pd.testing.assert_frame_equal(two[0], expected)
+    path = windows.join(x[:1], dates=change(dates[0]))
+    pd.testing.assert_frame_equal(path, expected)
 
 
 def test_without_a_place_windows_follow_the_data_on_weekdays():
@@ -309,17 +400,28 @@ def test_join_of_consecutive_windows_is_the_real_path(kind):
     prices = walk(300)
     windows = make_windows(prices, sequence_length=12, transform=kind)
     rows = 12 - (kind == "levels")
-    path = windows.join(windows.test[::rows], at=windows.test_dates[0, 12 - rows])
+    chain = windows.test[::rows]
+    first = prices.index.get_loc(windows.test_dates[0, 12 - rows])
+    days = prices.index[first : first + rows * len(chain)]
+    path = windows.join(chain, dates=days)
     pd.testing.assert_frame_equal(
         path, prices.loc[path.index], rtol=2e-5, check_freq=False
     )
-    assert len(path) == rows * len(windows.test[::rows])
+    assert path.index.equals(days)
+    start = 2 * prices.iloc[first - 1].to_numpy()
+    double = windows.join(chain, dates=days, start_prices=start)
+    np.testing.assert_allclose(double, 2 * path)
 
 
 def test_join_of_measurements_adds_up():
     table = measurements()
     windows = make_windows(table, sequence_length=6)
-    path = windows.join(windows.test[::5], at=windows.test_dates[0, 1])
+    first = table.index.get_loc(windows.test_dates[0, 1])
+    days = table.index[first:][: 5 * len(windows.test[::5])]
+    path = windows.join(windows.test[::5], dates=days)
+    higher = table.iloc[first - 1].to_numpy() + 100
+    above = windows.join(windows.test[::5], dates=days, start_prices=higher)
+    np.testing.assert_allclose(above, path + 100)
     pd.testing.assert_frame_equal(
         path, table.loc[path.index], atol=1e-4, check_freq=False
     )
@@ -328,11 +430,32 @@ def test_join_of_measurements_adds_up():
 def test_join_goes_on_after_the_data():
     prices = walk(300)
     windows = make_windows(prices, sequence_length=12, transform="log_returns")
-    path = windows.join(windows.test[:4], at=prices.index[-5])
-    assert len(path) == 48
-    assert path.index[:5].tolist() == prices.index[-5:].tolist()
-    assert path.index.is_monotonic_increasing
-    assert path.index.is_unique
+    path = windows.join(windows.test[:4])
+    expected = pd.bdate_range(prices.index[-1], periods=49)[1:]
+    assert path.index.tolist() == expected.tolist()
+    growth = windows.test_prices[0, 1] / windows.test_prices[0, 0]
+    np.testing.assert_allclose(path.iloc[0], prices.iloc[-1] * growth, rtol=2e-5)
+
+
+def test_month_ends_stay_at_month_ends():
+    prices = walk(300).set_axis(pd.date_range("1995-01-31", periods=300, freq="ME"))
+    windows = make_windows(prices, sequence_length=12)
+    ahead = windows.prices(windows.test[0]).index
+    assert ahead.is_month_end.all()
+    assert ahead.to_period("M").tolist() == list(
+        pd.period_range(prices.index[-1], periods=13, freq="M")[1:]
+    )
+
+
+def test_minutes_do_not_run_through_the_night():
+    days = pd.bdate_range("2024-03-01", periods=5)
+    minutes = [d + pd.Timedelta(minutes=570 + m) for d in days for m in range(60)]
+    prices = walk(300).set_axis(pd.DatetimeIndex(minutes))
+    windows = make_windows(prices, sequence_length=12)
+    ahead = windows.join(windows.test[:9]).index
+    assert len(ahead) == 99
+    assert ahead[0] == pd.Timestamp("2024-03-08 09:30")
+    assert ahead[60] == pd.Timestamp("2024-03-11 09:30")
 
 
 @pytest.mark.parametrize(
@@ -387,19 +510,70 @@ def test_wrong_tables_are_refused(spoil, match):
         make_windows(spoil(walk(300)))
 
 
-def test_wrong_places_are_refused():
+@pytest.mark.parametrize(
+    ("where", "match"),
+    [
+        (
+            {"dates": pd.bdate_range("2020-01-01", periods=12)},
+            "known before 2020-01-01",
+        ),
+        ({"dates": 20200101}, r"dates: shape \(\) came; give 12 dates"),
+        ({"dates": "2020-06-01"}, r"dates: shape \(\) came; give 12 dates"),
+        ({"dates": range(12)}, "dates: 0 is a number, not a date"),
+        ({"dates": np.arange(18000, 18012)}, "dates: 18000 is a number"),
+        ({"dates": [pd.NaT] * 12}, "dates: there is no date in data row 1"),
+        ({"dates": ["01/02/2021"] * 12}, "dates: the dates can be read day first"),
+        ({"dates": pd.bdate_range("2021-01-01", periods=12)[::-1]}, "go forward"),
+        ({"dates": ["2021-01-01"] * 12}, "go forward in time, none twice"),
+        ({"dates": pd.bdate_range("2021-01-01", periods=3)}, r"shape \(3,\) came"),
+        (
+            {"start_prices": [1.0, 2.0]},
+            r"start_prices: shape \(2,\) came; .*T0, T1, T2",
+        ),
+        ({"start_prices": 5.0}, r"start_prices: shape \(\) came"),
+        ({"start_prices": [1.0, 2.0, np.nan]}, "start_prices: a missing or infinite"),
+    ],
+)
+def test_wrong_places_are_refused(where, match):
     windows = make_windows(walk(300), sequence_length=12, transform="log_returns")
-    x = windows.test
-    with pytest.raises(ValueError, match="no price is known before 2020-01-01"):
-        windows.join(x[:1], at="2020-01-01")
-    with pytest.raises(ValueError, match="neither 12 dates nor one price"):
-        windows.prices(x[0], at=[1.0, 2.0])
-    with pytest.raises(ValueError, match="3 dates came for 12 rows"):
-        windows.prices(x[0], at=windows.test_dates[0, :3])
-    with pytest.raises(ValueError, match="2 rows came for 3 windows"):
-        windows.prices(x[:3], at=windows.test_dates[:2])
-    with pytest.raises(ValueError, match="must hold 3 tickers: T0, T1, T2"):
-        windows.transform.inverse(x[..., :2])
+    with pytest.raises(ValueError, match=match):
+        windows.prices(windows.test[0], **where)
+    with pytest.raises(ValueError, match=match):
+        windows.join(windows.test[:1], **where)
+
+
+def test_places_for_another_number_of_windows_are_refused():
+    windows = make_windows(walk(300), sequence_length=12, transform="log_returns")
+    x, dates = windows.test[:3], windows.test_dates
+    with pytest.raises(ValueError, match=r"shape \(2, 12\) .* or 3 rows of them"):
+        windows.prices(x, dates=dates[:2])
+    with pytest.raises(ValueError, match=r"dates: shape \(3,\) came"):
+        windows.prices(x, dates=[dates[0], dates[1], dates[2, :5]])
+    with pytest.raises(ValueError, match=r"shape \(2, 3\) .* or 3 rows of them"):
+        windows.prices(x, start_prices=np.ones((2, 3)))
+    with pytest.raises(ValueError, match=r"shape \(12,\) came; give 36 dates"):
+        windows.join(x, dates=dates[0])
+    with pytest.raises(ValueError, match=r"shape \(3, 3\) came"):
+        windows.join(x, start_prices=np.ones((3, 3)))
+
+
+def test_levels_have_their_own_height():
+    windows = make_windows(walk(300), sequence_length=12)
+    with pytest.raises(ValueError, match="levels have their own height"):
+        windows.prices(windows.test[0], start_prices=[1.0, 2.0, 3.0])
+    path = windows.join(windows.test[:2], start_prices=[1.0, 2.0, 3.0])
+    first = np.exp(windows.changes(windows.test[0])[0])
+    np.testing.assert_allclose(path.iloc[0], first * [1.0, 2.0, 3.0])
+
+
+@every_kind
+def test_windows_of_another_shape_are_refused(kind):
+    windows = make_windows(walk(300), sequence_length=12, transform=kind)
+    for call in (windows.transform.inverse, windows.prices, windows.join):
+        with pytest.raises(ValueError, match="must hold 3 tickers: T0, T1, T2"):
+            call(windows.test[..., :2])
+    with pytest.raises(ValueError, match="neither"):
+        windows.prices(windows.test[0, 0])
 
 
 @every_kind

@@ -34,6 +34,18 @@ def test_coverage_sees_a_dropped_mode_and_density_does_not():
     counts = distances.neighbour_counts(real, normal(1000, 2, seed=1))
     assert (counts > 0).mean() == pytest.approx(0.5, abs=0.02)
     assert (counts[500:] == 0).all()
+    # All synthetic points crowd where half of the real ones are.
+    assert counts.mean() / 5 == pytest.approx(1, abs=0.1)
+
+
+def test_density_sees_points_between_the_modes_and_coverage_does_not():
+    """Half of the synthetic points lie where no real one is."""
+    real, near = normal(1000, 2), normal(1000, 2, seed=1)
+    far = np.concatenate([near, near + 50])
+    counts = distances.neighbour_counts(real, far)
+    density = counts.mean() * len(real) / (5 * len(far))
+    assert density == pytest.approx(0.5, abs=0.05)
+    assert (counts > 0).mean() == pytest.approx(1 - 2.0**-5, abs=0.025)
 
 
 def test_far_away_windows_cover_nothing():

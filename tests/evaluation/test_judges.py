@@ -39,9 +39,7 @@ def autoregression(n, weight, *, seed, length=30):
 @pytest.mark.parametrize("judge", ["lstm", "boosting"])
 def test_judge_accepts_more_of_the_same(judge):
     real, test = calm_and_storm(600, seed=1), calm_and_storm(400, seed=2)
-    verdicts = judges.fidelity(
-        real, test, calm_and_storm(1000, seed=3), judge=judge, steps=100
-    )
+    verdicts = judges.fidelity(real, test, calm_and_storm(1000, seed=3), judge=judge)
     value, _, _ = judges.two_sided_auc(verdicts, block=1)
     # Twice the half-width that chance allows: one seed in some 10,000 goes beyond.
     assert value < 0.5 + 2 * (judges.chance_limit(400, 400) - 0.5)
@@ -50,7 +48,7 @@ def test_judge_accepts_more_of_the_same(judge):
 @pytest.mark.parametrize("judge", ["lstm", "boosting"])
 def test_judge_rejects_a_gaussian(judge):
     real, test = calm_and_storm(600, seed=1), calm_and_storm(400, seed=2)
-    verdicts = judges.fidelity(real, test, steady(1000, seed=3), judge=judge, steps=400)
+    verdicts = judges.fidelity(real, test, steady(1000, seed=3), judge=judge)
     value, low, _ = judges.two_sided_auc(verdicts, block=1)
     assert value > 0.85
     assert low > judges.chance_limit(400, 400)
@@ -167,7 +165,7 @@ def test_naive_forecasts():
 
 def test_forecaster_comes_near_the_best_error():
     train, test = (autoregression(800, 0.9, seed=s) for s in (1, 2))
-    arguments = {"scale": np.ones(1), "task": "absolute", "steps": 300, "epochs": 3}
+    arguments = {"scale": np.ones(1), "task": "absolute", "steps": 300, "looks": 3}
     errors, curve = judges.utility(train, test, **arguments)
     naive = judges.naive_errors(train, test, scale=np.ones(1), task="absolute")
     assert errors.shape == (800,)
@@ -179,9 +177,33 @@ def test_forecaster_comes_near_the_best_error():
     assert errors.mean() < 1.1 * np.sqrt(2 / np.pi)
 
 
+@pytest.mark.parametrize(("steps", "looks", "points"), [(5, 10, 5), (99, 10, 10)])
+def test_the_forecaster_makes_as_many_updates_as_asked(
+    monkeypatch, steps, looks, points
+):
+    made = []
+    fit = judges.loop.fit
+
+    def watched(model, *data, **options):
+        history = fit(model, *data, **options)
+        made.append(int(model.optimizer.iterations))
+        return history
+
+    monkeypatch.setattr(judges.loop, "fit", watched)
+    paths = autoregression(50, 0.5, seed=1)
+    _, curve = judges.utility(paths, paths, scale=np.ones(1), steps=steps, looks=looks)
+    assert made == [steps]
+    assert len(curve) == points
+
+
+def test_windows_of_one_change_are_refused():
+    with pytest.raises(ValueError, match=r"\(5, 1, 2\) is not .* at least 2"):
+        judges.window_features(np.zeros((5, 1, 2)))
+
+
 def test_a_bad_source_has_a_price():
     test = autoregression(500, 0.9, seed=2)
-    arguments = {"scale": np.ones(1), "task": "absolute", "steps": 300, "epochs": 1}
+    arguments = {"scale": np.ones(1), "task": "absolute", "steps": 300, "looks": 1}
     real, _ = judges.utility(autoregression(800, 0.9, seed=1), test, **arguments)
     size = 1 / np.sqrt(1 - 0.9**2)
     white = size * autoregression(800, 0.0, seed=3)

@@ -23,8 +23,9 @@ def outputs_and_gradients(layer, x, **call):
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = layer(x, **call)
-        loss = tf.reduce_sum(tf.sin(y) * tf.cast(tf.range(tf.size(y)), y.dtype)[0])
-        loss += tf.reduce_sum(y**2 * tf.linspace(0.1, 1.0, y.shape[-1]))
+        # A weight of its own for every output, so that none can stand for another.
+        weights = tf.reshape(tf.linspace(0.1, 1.0, tf.size(y)), y.shape)
+        loss = tf.reduce_sum(tf.sin(3 * y) * weights + y**2 * weights[..., ::-1])
     return y, tape.gradient(loss, [x, *layer.trainable_variables])
 
 

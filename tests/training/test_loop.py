@@ -3,22 +3,25 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
+import warnings
 
+import h5py
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 
-from gan_notes.training import loop
+from gan_notes.training import checkpoint, loop
 
 X = np.random.default_rng(0).normal(size=(64, 3)).astype("float32")
+FILE = "regression.weights.h5"
 
 
-def regression(name="regression", learning_rate=0.01):
+def regression(name="regression", learning_rate=0.01, activation=None):
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)], name=name)
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(1, activation)], name=name
+    )
     model.compile(
         keras.optimizers.Adam(learning_rate),
         "mse",
@@ -29,29 +32,22 @@ def regression(name="regression", learning_rate=0.01):
 
 
 def fit(model, steps, **options):
+    """An epoch is 4 steps of 16 rows."""
     y = X.sum(axis=1, keepdims=True)
-    return loop.fit(model, X, y, steps=steps, batch_size=16, verbose=0, **options)
+    options = {"batch_size": 16, "verbose": 0, **options}
+    return loop.fit(model, X, y, steps=steps, **options)
 
 
-def test_draws_are_a_function_of_seed_and_step():
-    step = tf.constant(3, tf.int64)
-    key = loop.key(1, step)
-    for other in (
-        loop.key(2, step),
-        loop.key(1, step + 1),
-        loop.key(1, step, 5),
-    ):
-        assert not np.array_equal(key, other)
-    np.testing.assert_array_equal(key, loop.key(1, step))
+class At(keras.callbacks.Callback):
+    """Do something once a step is reached."""
 
+    def __init__(self, step, act):
+        super().__init__()
+        self.step, self.act = step, act
 
-def test_minibatches_are_drawn_from_everywhere():
-    """Windows in order of time would train on one era at a time."""
-    data = tf.range(1000)
-    batch = loop.minibatch(data, 256, loop.key(0, tf.constant(0))).numpy()
-    assert batch.min() < 50
-    assert batch.max() > 950
-    assert not (np.diff(batch) > 0).all()
+    def on_train_batch_end(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == self.step:
+            self.act(self.model)
 
 
 def test_fit_learns_and_counts():
@@ -65,10 +61,25 @@ def test_fit_learns_and_counts():
 def test_a_training_in_parts_equals_one_in_whole():
     whole, parts = regression(), regression()
     expected = fit(whole, 40)
-    for steps in (10, 10, 25, 40):
+    for steps in (10, np.int64(25), np.int32(40)):
         history = fit(parts, steps)
     np.testing.assert_array_equal(parts.get_weights()[0], whole.get_weights()[0])
     pd.testing.assert_frame_equal(history, expected)
+
+
+def test_nothing_to_do_is_said():
+    model = regression()
+    fit(model, 10)
+    before = model.get_weights()[0].copy()
+    with pytest.warns(UserWarning, match="nothing to do: 10 steps are done"):
+        fit(model, 10)
+    np.testing.assert_array_equal(model.get_weights()[0], before)
+
+
+@pytest.mark.parametrize("steps", [0, -3, 2.0, True, "7"])
+def test_what_is_no_number_of_steps_is_refused(steps):
+    with pytest.raises(ValueError, match=r"steps: .* is no whole number of at least 1"):
+        fit(regression(), steps)
 
 
 def test_resume_equals_no_stop(tmp_path):
@@ -82,86 +93,262 @@ def test_resume_equals_no_stop(tmp_path):
         resumed.optimizer.variables, whole.optimizer.variables, strict=True
     ):
         np.testing.assert_array_equal(a, b)
-    assert os.listdir(tmp_path) == ["regression.npz"]
+    assert os.listdir(tmp_path) == [FILE]
 
 
-def test_interrupt_saves_a_step_and_the_rest_follows(tmp_path):
+def stop(model):
+    model.stop_training = True
+
+
+def fail(model):
+    raise RuntimeError("of a callback")
+
+
+def interrupt(model):
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [(stop, None), (fail, RuntimeError), (interrupt, KeyboardInterrupt)],
+)
+def test_however_it_ends_the_state_is_kept_and_the_rest_follows(tmp_path, act, error):
+    expected = fit(regression(), 40)
+    stopped = regression()
+    if error:
+        with pytest.raises(error):
+            fit(stopped, 40, checkpoint_dir=tmp_path, callbacks=[At(20, act)])
+    else:
+        fit(stopped, 40, checkpoint_dir=tmp_path, callbacks=[At(20, act)])
+    pd.testing.assert_frame_equal(stopped.loss_history, expected.loc[:20])
+    resumed = regression()
+    history = fit(resumed, 40, checkpoint_dir=tmp_path)
+    pd.testing.assert_frame_equal(history, expected)
+
+
+def test_ctrl_c_after_the_last_batch_is_not_swallowed(tmp_path):
+    class Late(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            interrupt(self.model)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(regression(), 20, checkpoint_dir=tmp_path, callbacks=[Late()])
+    assert checkpoint.read(tmp_path / FILE)["history"]["index"][-1] == 20
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_update_that_fails_leaves_the_last_whole_state(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    model = regression()
+
+    def break_graph(model):
+        model.train_function = lambda iterator: 1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        fit(model, 40, checkpoint_dir=tmp_path, callbacks=[At(10, break_graph)])
+    assert checkpoint.read(tmp_path / FILE)["history"]["index"] == [5, 10]
+    assert list(model.loss_history.index) == [5, 10]
+
+
+def test_interrupt_of_a_process_saves_a_step_and_the_rest_follows(tmp_path):
     """Ctrl-C in a real process; then the training goes on to the same weights."""
     code = textwrap.dedent(
         f"""
         import sys
         sys.path.insert(0, {str(os.path.dirname(__file__))!r})
-        from test_training import fit, regression
-        print("ready", flush=True)
-        fit(regression(), 10**6, checkpoint_dir={str(tmp_path)!r})
+        from test_loop import At, fit, regression
+        told = At(50, lambda model: print("trains", flush=True))
+        fit(regression(), 10**7, checkpoint_dir={str(tmp_path)!r}, callbacks=[told])
         """
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    assert process.stdout.readline() == b"ready\n"
-    timer = threading.Timer(4, process.send_signal, [signal.SIGINT])
-    timer.start()
+    assert process.stdout.readline() == b"trains\n"
+    process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode != 0
     assert b"KeyboardInterrupt" in errors
-    resumed = regression()
-    with np.load(tmp_path / "regression.npz") as file:
-        stopped_at = int(file["history_steps"][-1])
-    assert 0 < stopped_at < 10**6
-    whole = regression()
-    expected = fit(whole, stopped_at + 10)
-    history = fit(resumed, stopped_at + 10, checkpoint_dir=tmp_path)
-    pd.testing.assert_frame_equal(history, expected)
+    stopped_at = checkpoint.read(tmp_path / FILE)["history"]["index"][-1]
+    assert 50 <= stopped_at < 10**7
+    expected = fit(regression(), stopped_at + 10)
+    resumed = fit(regression(), stopped_at + 10, checkpoint_dir=tmp_path)
+    pd.testing.assert_frame_equal(resumed, expected)
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("other", "options", "difference"),
+    [
+        (regression(), {"seed": 1}, "seed was 0, now it is 1"),
+        (regression(), {"batch_size": 8}, "batch_size was 16, now it is 8"),
+        (regression(learning_rate=0.5), {}, r"learning_rate was 0\.0099.*is 0\.5"),
+        (regression(activation="tanh"), {}, "activation was 'linear'.*'tanh'"),
+    ],
+)
+def test_another_training_is_refused_and_its_file_left(
+    tmp_path, other, options, difference
+):
     fit(regression(), 10, checkpoint_dir=tmp_path)
-    with pytest.raises(ValueError, match="seed was 0, now it is 1"):
-        fit(regression(), 20, checkpoint_dir=tmp_path, seed=1)
+    before = (tmp_path / FILE).read_bytes()
+    with pytest.raises(ValueError, match=difference):
+        fit(other, 20, checkpoint_dir=tmp_path, **options)
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_other_data_are_refused(tmp_path):
+    fit(regression(), 10, checkpoint_dir=tmp_path)
     with pytest.raises(ValueError, match="data was"):
         loop.fit(
-            regression(), X + 1, X[:, :1], steps=20, checkpoint_dir=tmp_path, verbose=0
+            regression(),
+            X + 1,
+            X[:, :1],
+            steps=20,
+            batch_size=16,
+            checkpoint_dir=tmp_path,
+            verbose=0,
         )
 
 
-def test_a_checkpoint_of_another_network_is_refused(tmp_path):
-    fit(regression(), 10, checkpoint_dir=tmp_path)
-    other = keras.Sequential(
-        [keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dense(1)],
-        name="regression",
-    )
-    other.compile("adam", "mse", jit_compile=False)
-    with pytest.raises(ValueError, match="another network"):
-        fit(other, 20, checkpoint_dir=tmp_path)
+def test_a_foreign_file_is_never_overwritten(tmp_path):
+    """A model that kept a checkpoint in one folder meets a file in another."""
+    fit(regression(), 30, checkpoint_dir=tmp_path / "theirs")
+    foreign = (tmp_path / "theirs" / FILE).read_bytes()
+    model = regression()
+    fit(model, 10, checkpoint_dir=tmp_path / "ours")
+    with pytest.raises(ValueError, match=r"this model has done 10 steps of its own"):
+        fit(model, 20, checkpoint_dir=tmp_path / "theirs")
+    assert (tmp_path / "theirs" / FILE).read_bytes() == foreign
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04half"])
-def test_an_unreadable_checkpoint_is_named(tmp_path, content):
-    path = tmp_path / "regression.npz"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"regression\.npz is not a readable"):
-        fit(regression(), 10, checkpoint_dir=tmp_path)
-    assert path.read_bytes() == content
-
-
-def test_divergence_is_an_error_and_keeps_the_last_good_checkpoint(tmp_path):
-    fit(regression(), 10, checkpoint_dir=tmp_path)
-    before = (tmp_path / "regression.npz").read_bytes()
+def test_a_file_replaced_behind_its_back_is_not_overwritten(tmp_path):
     model = regression()
     fit(model, 10, checkpoint_dir=tmp_path)
-    model.layers[-1].kernel.assign(np.full((3, 1), np.nan))
-    with pytest.raises(FloatingPointError, match="loss is nan at step 15"):
+    fit(regression(), 30, checkpoint_dir=tmp_path)
+    with pytest.raises(ValueError, match="of its own"):
         fit(model, 20, checkpoint_dir=tmp_path)
-    assert (tmp_path / "regression.npz").read_bytes() == before
 
 
-def test_zero_steps_are_refused():
-    with pytest.raises(ValueError, match="steps: 0"):
-        fit(regression(), 0)
+def test_a_home_folder_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fit(regression(), 5, checkpoint_dir="~/kept")
+    assert (tmp_path / "kept" / FILE).exists()
 
 
-def test_fingerprint_sees_values_and_shape():
-    marks = {loop.fingerprint(a) for a in (X, X + 1, X.reshape(3, 64), X.astype(float))}
-    assert len(marks) == 4
-    assert loop.fingerprint(X) == loop.fingerprint(X.copy())
+def test_divergence_keeps_the_rows_and_the_last_good_checkpoint(tmp_path):
+    fit(regression(), 10, checkpoint_dir=tmp_path)
+    before = (tmp_path / FILE).read_bytes()
+    model = regression()
+
+    def ruin(model):
+        model.layers[-1].kernel.assign(np.full((3, 1), np.nan))
+
+    with pytest.raises(FloatingPointError, match="loss is nan at step 20") as caught:
+        fit(model, 40, checkpoint_dir=tmp_path, callbacks=[At(15, ruin)])
+    assert (tmp_path / FILE).read_bytes() == before
+    assert list(model.loss_history.index) == [5, 10, 15, 20]
+    assert "regression-diverged.csv" in str(caught.value)
+    rows = pd.read_csv(tmp_path / "regression-diverged.csv", index_col="step")
+    np.testing.assert_allclose(rows.loss, model.loss_history.loss)
+
+
+# Callbacks: Keras's own work, told of epochs.
+
+
+class Epochs(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seen, self.logs = [], []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.seen.append(("begin", epoch, int(self.model.optimizer.iterations)))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append(("end", epoch, int(self.model.optimizer.iterations)))
+        self.logs.append(logs)
+
+
+def test_an_epoch_draws_as_many_rows_as_there_are():
+    """4 steps of 16 rows for 64; it ends with the execution of 5 in which they lie."""
+    watch = Epochs()
+    history = fit(regression(), 15, callbacks=[watch])
+    assert watch.seen == [
+        ("begin", 0, 0),
+        ("end", 0, 5),
+        ("begin", 1, 5),
+        ("end", 1, 10),
+        ("begin", 2, 10),
+        ("end", 2, 15),
+    ]
+    np.testing.assert_allclose([logs["loss"] for logs in watch.logs], history.loss)
+
+
+def test_an_epoch_that_was_begun_goes_on_after_a_stop(tmp_path):
+    """16 steps of 4 rows: a stop at 10 is in the middle of the first."""
+    whole, first, rest = Epochs(), Epochs(), Epochs()
+    fit(regression(), 40, batch_size=4, callbacks=[whole])
+    options = {"batch_size": 4, "checkpoint_dir": tmp_path}
+    fit(regression(), 40, callbacks=[first, At(10, stop)], **options)
+    fit(regression(), 40, callbacks=[rest], **options)
+    assert first.seen + rest.seen == [
+        event for event in whole.seen if event != ("end", 0, 10)
+    ]
+    assert rest.logs[0] == pytest.approx(whole.logs[0])
+
+
+def test_learning_rate_scheduler_resumes_exactly(tmp_path):
+    def halving():
+        return keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+
+    whole = regression()
+    expected = fit(whole, 40, callbacks=[halving()])
+    assert float(whole.optimizer.learning_rate) == pytest.approx(0.01 / 2**8)
+    fit(regression(), 20, checkpoint_dir=tmp_path, callbacks=[halving()])
+    resumed = regression()
+    history = fit(resumed, 40, checkpoint_dir=tmp_path, callbacks=[halving()])
+    pd.testing.assert_frame_equal(history, expected)
+
+
+def test_early_stopping_stops():
+    stopping = keras.callbacks.EarlyStopping("loss", patience=2, mode="min")
+    model = regression(learning_rate=0.0)
+    history = fit(model, 400, callbacks=[stopping])
+    assert 15 <= history.index[-1] < 200
+
+
+def test_early_stopping_puts_the_best_weights_back_after_the_checkpoint(tmp_path):
+    stopping = keras.callbacks.EarlyStopping(
+        "loss", patience=1, mode="max", restore_best_weights=True
+    )
+    fit(
+        regression(learning_rate=0.05),
+        400,
+        checkpoint_dir=tmp_path,
+        callbacks=[stopping],
+    )
+    kept = checkpoint.read(tmp_path / FILE)["history"]["index"][-1]
+    with h5py.File(tmp_path / FILE) as file:
+        assert int(file["optimizer/vars/0"][()]) == kept
+
+
+def test_csv_logger_and_model_checkpoint_and_tensorboard_write(tmp_path):
+    saved = tmp_path / "{epoch:02d}.keras"
+    with warnings.catch_warnings():
+        # Of the protocol files that TensorBoard's writer was generated from.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        history = fit(
+            regression(),
+            15,
+            callbacks=[
+                keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+                keras.callbacks.ModelCheckpoint(saved),
+                keras.callbacks.TensorBoard(tmp_path / "board"),
+            ],
+        )
+    rows = pd.read_csv(tmp_path / "log.csv")
+    np.testing.assert_allclose(rows.loss, history.loss)
+    assert {path.name for path in tmp_path.glob("*.keras")} == {
+        "01.keras",
+        "02.keras",
+        "03.keras",
+    }
+    assert list(tmp_path.glob("board/**/*tfevents*"))

@@ -1,0 +1,87 @@
+"""Weights that ship with the package, each with where it comes from.
+
+``weights/<name>.weights.h5`` is a checkpoint without the state of its optimizers, and
+``weights/<name>.json`` tells its provenance (command, commit, seeds, versions, the
+hash of its data, hardware) and how to build the model. Chapters load them where
+``train`` is False.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from gan_notes.models import gan, timegan  # noqa: F401  Keras then knows their classes
+from gan_notes.training import checkpoint
+
+FOLDER = Path(__file__).parent / "weights"
+
+
+def names() -> list[str]:
+    """Return the names of all shipped weights."""
+    return sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def provenance(name: str) -> dict:
+    """Return where shipped weights come from.
+
+    Raises
+    ------
+    ValueError
+        No weights of that name ship; the message lists those that do.
+    """
+    path = FOLDER / f"{name}.json"
+    if not path.exists():
+        raise ValueError(
+            f"{name!r} has no shipped weights. There are: {', '.join(names())}."
+        )
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def load(name: str, *data: np.ndarray) -> keras.Model:
+    """Return a shipped model, ready for use.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`names`.
+    *data : arrays
+        The reader's training data, as given to ``fit``, where weights for other data
+        would mislead, as with prices. They must be what the weights were trained on.
+
+    Returns
+    -------
+    keras.Model
+        A GAN, a TimeGAN or a Keras model, built as it was when it was trained (the GRU
+        variant included), with its ``loss_history``. Its optimizers are new: to train
+        it on gives other numbers than a training that never stopped.
+
+    Raises
+    ------
+    ValueError
+        No such weights, other data, or a damaged installation.
+    """
+    about = provenance(name)
+    if data and about["settings"]["data"] != checkpoint.fingerprint(*data):
+        raise ValueError(
+            f"the shipped weights {name!r} were trained on other data "
+            f"({about['parameters'] or 'the default parameters'}); train on yours "
+            f"(in a chapter: train=True)."
+        )
+    path = FOLDER / f"{name}{checkpoint.ENDING}"
+    try:
+        training = checkpoint.read(path)
+    except ValueError as error:
+        raise ValueError(
+            f"the shipped weights {name!r} are damaged ({path}); install gan-notes "
+            f"again: pip install --force-reinstall --no-deps gan-notes"
+        ) from error
+    model = keras.saving.deserialize_keras_object(about["model"])
+    with checkpoint.without_optimizers(model):
+        model.load_weights(path)
+    checkpoint.put_back(model, training)
+    model.settings = training["settings"]
+    return model

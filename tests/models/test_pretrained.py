@@ -1,0 +1,127 @@
+"""Shipped weights: where they come from, and that a new training begins like them."""
+
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gan_notes.data.images import load_images
+from gan_notes.data.prices import load_prices
+from gan_notes.data.windows import make_windows
+from gan_notes.models import dcgan, pretrained
+from gan_notes.models.gan import GAN
+from gan_notes.models.timegan import TimeGAN
+
+
+@pytest.fixture(scope="module")
+def windows():
+    return make_windows(load_prices())
+
+
+@pytest.mark.parametrize("name", pretrained.names())
+def test_every_weight_tells_its_provenance_and_loads(name):
+    about = pretrained.provenance(name)
+    assert "ship" in about["command"]
+    assert len(about["commit"]) == 40
+    assert about["steps"] > 0
+    assert {"seed", "batch_size", "data"} <= set(about["settings"])
+    assert {"python", "tensorflow", "keras", "numpy"} <= set(about["versions"])
+    assert about["hardware"]
+    model = pretrained.load(name)
+    assert model.name == name
+    assert model.loss_history.index[-1] == about["steps"]
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def test_weights_are_small():
+    sizes = [path.stat().st_size for path in pretrained.FOLDER.iterdir()]
+    assert sum(sizes) < 16e6
+
+
+def test_a_new_training_begins_as_the_shipped_timegan_did(windows):
+    """The first rows of the shipped history, trained again from the same seed."""
+    model = TimeGAN(24, 6, transform=windows.transform)
+    shipped = pretrained.load("timegan", windows.train)
+    model.first_phases = shipped.settings["first_phases"]
+    model.set_data(windows.train)
+    model.run_to(20, verbose=0)
+    np.testing.assert_allclose(
+        model.loss_history.reconstruction,
+        shipped.loss_history.reconstruction.loc[[10, 20]],
+        rtol=1e-3,  # other processors round otherwise
+    )
+
+
+def test_the_shipped_timegan_restores_windows_as_its_history_ends(windows):
+    model = pretrained.load("timegan", windows.train)
+    restored = model.recovery(model.embedder(windows.train[::10]))
+    error = float(np.sqrt(np.mean((restored - windows.train[::10]) ** 2)))
+    last = model.loss_history.reconstruction.iloc[-50:].median()
+    assert 0.5 * last < error < 2 * last
+
+
+def test_the_shipped_timegan_gives_prices(windows):
+    model = pretrained.load("timegan", windows.train)
+    (frame,) = model.prices(1, dates=windows.test_dates[0], seed=0)
+    assert list(frame.columns) == windows.tickers
+
+
+def test_weights_load_with_their_own_gru_where_there_is_a_gpu(windows, monkeypatch):
+    """The list of devices is faked, so Keras's loop runs in place of fused cells."""
+    expected = pretrained.load("timegan").generate(2, seed=0)
+    monkeypatch.setattr(
+        tf.config, "get_visible_devices", lambda kind=None: ["/device:GPU:0"]
+    )
+    assert TimeGAN(24, 6).reset_after is True
+    model = pretrained.load("timegan", windows.train)
+    assert model.reset_after is False
+    np.testing.assert_allclose(model.generate(2, seed=0), expected, atol=1e-5)
+
+
+def test_shipped_weights_are_for_their_data_only(windows):
+    with pytest.raises(ValueError, match=r"trained on other data.*train=True"):
+        pretrained.load("timegan", windows.train[:-1])
+
+
+def test_unknown_weights_are_named_with_those_that_ship():
+    with pytest.raises(ValueError, match=r"'mine' has no shipped.*timegan"):
+        pretrained.load("mine")
+
+
+@pytest.mark.parametrize("content", [b"", b"half of"])
+def test_damaged_weights_are_named_with_the_remedy(tmp_path, monkeypatch, content):
+    shutil.copy(pretrained.FOLDER / "gan_ring.json", tmp_path)
+    (tmp_path / "gan_ring.weights.h5").write_bytes(content)
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    with pytest.raises(ValueError, match=r"damaged.*pip install --force-reinstall"):
+        pretrained.load("gan_ring")
+
+
+def test_steps_that_are_done_are_said():
+    images, _ = load_images("mnist")
+    gan = pretrained.load("dcgan", images[:4000])
+    with pytest.warns(UserWarning, match="12,000 steps are done"):
+        gan.fit(images[:4000], steps=100, batch_size=64, verbose=0)
+
+
+def test_the_shipped_dcgan_makes_images():
+    images, _ = load_images("mnist")
+    gan = pretrained.load("dcgan", images[:4000])
+    synthetic = gan.generate(64, seed=0)
+    assert len(gan.loss_history)
+    assert synthetic.shape == (64, 28, 28, 1)
+    assert abs(synthetic.mean() - images.mean()) < 0.2
+    assert synthetic.std(axis=0).mean() > 0.3  # not one image again and again
+
+
+def test_a_new_training_begins_as_the_shipped_dcgan_did():
+    images, _ = load_images("mnist")
+    shipped = pretrained.load("dcgan", images[:4000])
+    keras.utils.set_random_seed(0)
+    gan = GAN(dcgan.build_generator(), dcgan.build_discriminator(), name="dcgan")
+    history = gan.fit(images[:4000], steps=20, batch_size=64, verbose=0)
+    np.testing.assert_allclose(
+        history, shipped.loss_history.loc[[10, 20]], rtol=1e-2, atol=1e-2
+    )

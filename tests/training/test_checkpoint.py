@@ -1,0 +1,180 @@
+import errno
+import json
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from gan_notes.training import checkpoint
+
+X = np.random.default_rng(0).normal(size=(64, 3)).astype("float32")
+
+
+def network(units=4, activation="relu"):
+    return keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(units, activation),
+            keras.layers.Dense(1),
+        ]
+    )
+
+
+def test_fingerprint_sees_values_and_shape():
+    arrays = X, X + 1, X.reshape(3, 64), X.astype(float)
+    assert len({checkpoint.fingerprint(a) for a in arrays}) == 4
+    assert checkpoint.fingerprint(X) == checkpoint.fingerprint(X.copy())
+
+
+def test_a_network_is_described_the_same_whatever_was_built_before():
+    first = checkpoint.describe(network())
+    assert first == checkpoint.describe(network())
+    assert first == json.loads(json.dumps(first))
+
+
+def test_a_functional_network_is_described_by_its_connections():
+    def build(crossed):
+        x = keras.Input((3,))
+        a, b = keras.layers.Dense(3)(x), keras.layers.Dense(3, "relu")(x)
+        return keras.Model(x, keras.layers.Subtract()([b, a] if crossed else [a, b]))
+
+    assert checkpoint.describe(build(False)) == checkpoint.describe(build(False))
+    assert checkpoint.told(
+        checkpoint.describe(build(False)), checkpoint.describe(build(True))
+    )
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "clause"),
+    [
+        (network(), network(activation="tanh"), "was 'relu', now it is 'tanh'"),
+        (network(), network(units=5), "units was 4, now it is 5"),
+        (
+            keras.optimizers.Adam(0.5),
+            keras.optimizers.Adam(0.25),
+            "learning_rate was 0.5, now it is 0.25",
+        ),
+        (
+            keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.5, 10)),
+            keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.5, 20)),
+            "decay_steps was 10, now it is 20",
+        ),
+        (keras.optimizers.Adam(0.5), keras.optimizers.SGD(0.5), "'Adam'.*'SGD'"),
+    ],
+)
+def test_the_difference_is_named(was, now, clause):
+    told = checkpoint.told(checkpoint.describe(was), checkpoint.describe(now))
+    with pytest.raises(AssertionError, match=clause):
+        raise AssertionError(told)
+
+
+def test_many_differences_are_counted():
+    told = checkpoint.told({k: 1 for k in "abcde"}, {k: 2 for k in "abcde"})
+    assert told.endswith("c was 1, now it is 2; and 2 more")
+    assert checkpoint.told({"a": [1, 2]}, {"a": [1, 2]}) == ""
+
+
+def model(layers=1):
+    keras.utils.set_random_seed(0)
+    dense = [keras.layers.Dense(2) for _ in range(layers)]
+    made = keras.Sequential([keras.Input((2,)), *dense], name="tiny")
+    made.compile("adam", "mse", jit_compile=False)
+    made.optimizer.build(made.trainable_variables)
+    made.loss_history = pd.DataFrame(
+        {"loss": [0.1 + 0.2, np.nan]}, index=pd.Index([1, 2], name="step")
+    )
+    return made
+
+
+def test_state_comes_back_with_every_digit_however_many_variables(tmp_path):
+    """More than 1,000 variables, the optimizer's included."""
+    many = model(layers=170)
+    assert len(many.variables) + len(many.optimizer.variables) > 1_000
+    path = tmp_path / "tiny.weights.h5"
+    checkpoint.save(path, many, settings={"seed": 1})
+    fresh = model(layers=170)
+    for variable in [*fresh.weights, *fresh.optimizer.variables]:
+        variable.assign(np.zeros(variable.shape) + 3)
+    about = checkpoint.read(path, settings={"seed": 1})
+    fresh.load_weights(path)
+    checkpoint.put_back(fresh, about)
+    pd.testing.assert_frame_equal(fresh.loss_history, many.loss_history)
+    for a, b in zip(
+        [*fresh.weights, *fresh.optimizer.variables],
+        [*many.weights, *many.optimizer.variables],
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_other_settings_are_refused_with_the_difference(tmp_path):
+    path = tmp_path / "tiny.weights.h5"
+    checkpoint.save(path, model(), settings={"seed": 1})
+    with pytest.raises(ValueError, match=r"another training: seed was 1, now it is 2"):
+        checkpoint.read(path, settings={"seed": 2})
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.01, 0.5, 0.98])
+def test_a_file_that_was_cut_off_is_named(tmp_path, keep):
+    path = tmp_path / "tiny.weights.h5"
+    checkpoint.save(path, model(), settings={})
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep * len(content))])
+    with pytest.raises(ValueError, match=r"tiny.weights.h5 is not a whole checkpoint"):
+        checkpoint.read(path)
+
+
+def test_a_file_of_keras_alone_is_no_checkpoint(tmp_path):
+    path = tmp_path / "tiny.weights.h5"
+    model().save_weights(path)
+    with pytest.raises(ValueError, match="not a whole checkpoint"):
+        checkpoint.read(path)
+
+
+def test_errors_of_the_disk_are_reported_as_such(tmp_path, monkeypatch):
+    path = tmp_path / "tiny.weights.h5"
+    checkpoint.save(path, model(), settings={})
+    failure = OSError(errno.EIO, "Input/output error")
+
+    def fail(self):
+        raise failure
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        checkpoint.read(path)
+    assert "remove" not in str(caught.value)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "tiny.weights.h5"
+    checkpoint.save(path, model(), settings={"seed": 1})
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(path, model(), settings={"seed": 2})
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_weights_are_stored_by_their_place_in_the_model(tmp_path):
+    path = tmp_path / "tiny.weights.h5"
+    checkpoint.save(path, model(), settings={})
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(
+            file["layers/dense/vars/0"][()], model().layers[0].kernel
+        )
+
+
+def test_optimizers_come_back_after_they_were_hidden():
+    made = model()
+    optimizer = made.optimizer
+    with checkpoint.without_optimizers(made):
+        assert made.optimizer is None
+    assert made.optimizer is optimizer
