@@ -190,10 +190,12 @@ def _side_by_side(frame: pd.DataFrame) -> Columns | None:
             )
             for t, own in tickers.items()
         }
+        # A close alone, "Last Resort", is a name, unless all are: "KO Close, GE Close".
+        alike = [pairs.get(n, ("",))[0] for n in frame.columns]
         series, used = {}, set()
         for name in frame.columns:
             ticker = pairs.get(name, ("", name))[1]
-            alone = len(tickers.get(ticker, ())) < 2 and len(pairs) < frame.shape[1]
+            alone = len(tickers.get(ticker, ())) < 2 and len(set(alike)) > 1
             if alone or closes.get(ticker) is None:
                 series[name] = frame[name]
             else:
