@@ -172,7 +172,7 @@ def test_minutes_respect_sessions_and_weekends(count):
 def test_half_days_and_gaps_of_a_history_are_not_taken_for_the_rule():
     minutes = session(pd.bdate_range("2024-01-01", periods=40), freq="30min")
     half = minutes.day == 5
-    late = pd.DatetimeIndex(["2024-01-09 18:00"])  # one trade after hours
+    late = pd.DatetimeIndex(["2024-01-15 18:00"])  # one trade after hours
     known = minutes[~(half & (minutes.hour > 12))].delete([50, 51, 100])
     known = known.append(late).sort_values()
     following = session(pd.bdate_range(minutes[-1].date(), periods=3)[1:], freq="30min")
