@@ -181,8 +181,8 @@ def seem(column: pd.Series) -> bool:
 
 def is_daily(days: pd.DatetimeIndex) -> bool:
     """Say whether a row is a day: one row a date, most of them a day apart."""
-    alone = days.normalize().is_unique
-    return alone and (len(days) < 2 or pd.Series(days).diff().median() == DAY)
+    dates = pd.Series(days.normalize())
+    return dates.is_unique and (len(dates) < 2 or dates.diff().median() == DAY)
 
 
 def unit(days: pd.DatetimeIndex) -> str:

@@ -121,7 +121,7 @@ def _csv(path: Path) -> tuple[list, pd.DataFrame]:
         frame = frame.iloc[1:]
         names = ["" if plain(level[0]) in LEVEL_WORDS else level[0], *rest]
         third = frame.iloc[0] if len(frame) else [""]
-        if third[0] and not third[0][0].isdecimal() and not any(third[1:]):
+        if third[0] and not any(third[1:]):
             names[0], frame = third[0], frame.iloc[1:]  # the name of the index, alone
     return names, frame
 

@@ -190,11 +190,14 @@ def _side_by_side(frame: pd.DataFrame) -> Columns | None:
             )
             for t, own in tickers.items()
         }
+        # Closes alone are so only together: "KO Close, GE Close", not "Last Resort".
+        words = {pairs.get(n, ("",))[0] for n in frame.columns}
+        if len(words) > 1 and all(len(own) == 1 for own in tickers.values()):
+            continue
         series, used = {}, set()
         for name in frame.columns:
             ticker = pairs.get(name, ("", name))[1]
-            alone = len(tickers.get(ticker, ())) < 2 and len(pairs) < frame.shape[1]
-            if alone or closes.get(ticker) is None:
+            if closes.get(ticker) is None:
                 series[name] = frame[name]
             else:
                 series[ticker] = frame[closes[ticker]]

@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gan_notes.data import dates
@@ -67,6 +67,7 @@ def test_two_readings_are_refused_whatever_clock_follows(day, clock):
         dates.read([day + clock, day.replace("3", "4") + clock], "a.csv")
 
 
+@settings(deadline=None)
 @given(
     days=st.lists(st.dates(date(1970, 1, 1), date(2069, 12, 31)), min_size=1),
     order=st.sampled_from(["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y %H:%M", "%m-%d-%Y"]),
@@ -171,7 +172,9 @@ def test_minutes_respect_sessions_and_weekends(count):
 def test_half_days_and_gaps_of_a_history_are_not_taken_for_the_rule():
     minutes = session(pd.bdate_range("2024-01-01", periods=40), freq="30min")
     half = minutes.day == 5
+    late = pd.DatetimeIndex(["2024-01-15 18:00"])  # one trade after hours
     known = minutes[~(half & (minutes.hour > 12))].delete([50, 51, 100])
+    known = known.append(late).sort_values()
     following = session(pd.bdate_range(minutes[-1].date(), periods=3)[1:], freq="30min")
     assert dates.after(known, len(following)).tolist() == following.tolist()
 
@@ -187,6 +190,13 @@ def test_a_week_of_currencies_begins_on_sunday_evening():
     assert ahead[0] == pd.Timestamp("2024-03-24 17:00")
     assert ahead[119] == pd.Timestamp("2024-03-29 16:00")
     assert ahead[120] == pd.Timestamp("2024-03-31 17:00")
+
+
+def test_a_clock_that_jitters_makes_no_other_days():
+    jitter = pd.to_timedelta(np.random.default_rng(0).integers(3600, size=300), "s")
+    ahead = dates.after(DAILY + pd.Timedelta(hours=16) + jitter, 9)
+    expected = pd.bdate_range(DAILY[-1], periods=10)[1:]
+    assert ahead.normalize().tolist() == expected.tolist()
 
 
 def test_ticks_without_a_rhythm_still_go_forward():

@@ -172,6 +172,10 @@ LAYOUTS = {
     ),
     "one row, price first": ("a.csv", one_row("{0} {1}")),
     "one row, ticker first": ("a.csv", one_row("{1}_{0}")),
+    "one row, closes alone": (
+        "a.csv",
+        lambda t, long: t.rename(columns="{} Close".format),
+    ),
     "one row, as tuples": ("a.csv", one_row("('{0}', '{1}')")),
     "one row, parquet": ("a.parquet", one_row("{0} {1}")),
     "ticker and price": ("a.csv", lambda t, long: pairs(t, long).swaplevel(axis=1)),
@@ -191,6 +195,13 @@ TEXTS = {
     "quoted, decimal commas": 'date,KO,GE\n2020-01-02,"1,5",11\n2020-01-03,"2,25",12\n',
     "byte order mark": "\ufeffdate,KO,GE\n2020-01-02,1.5,11\n2020-01-03,2.25,12\n",
     "Windows lines": "date,KO,GE\r\n2020-01-02,1.5,11\r\n2020-01-03,2.25,12\r\n",
+    "row numbers twice over": (
+        "Unnamed: 0.1,Unnamed: 0,date,KO,GE\n"
+        "0,4,2020-01-02,1.5,11\n1,5,2020-01-03,2.25,12\n"
+    ),
+    "a date by its name among numbers": (
+        "KO,trade_date,GE\n1.5,2020-01-02,11\n2.25,2020-01-03,12\n"
+    ),
     "two rows of names, dates beside": (
         "Date,Close,Close,Volume\n,KO,GE,KO\n2020-01-02,1.5,11,9\n2020-01-03,2.25,12,9\n"
     ),
@@ -300,6 +311,26 @@ def test_a_column_of_values_without_a_name_is_no_index(write):
     refused("column 3 has no name", source=write("date,KO,\n2020-01-02,1,2\n"))
 
 
+def test_names_with_words_of_prices_in_them_stay_whole(table, write):
+    for names in (["Last Resort", "Open Door"], ["price", "KO"]):
+        source = write(table.set_axis(names, axis=1))
+        assert default_tickers(source) == names
+    assert default_tickers(write(table[["KO"]].set_axis(["price"], axis=1))) == [
+        "price"
+    ]
+
+
+def test_a_name_with_a_comma_in_a_file_of_semicolons(write):
+    source = write("date;Coca, Cola\n2020-01-02;1.5\n2020-01-03;2.5\n")
+    assert default_tickers(source) == ["Coca, Cola"]
+
+
+def test_numbers_are_dates_only_where_nothing_else_is(write):
+    frame = {"timestamp": [1577923200, 1578009600], "day": ["2020-01-02", "2020-01-03"]}
+    source = write(pd.DataFrame({**frame, "close": 2.0, "open": 1.0}), index=False)
+    assert str(load_prices(source=source).index[1].date()) == "2020-01-03"
+
+
 def test_an_unnamed_column_of_dates_is_preferred(table, write):
     source = write(table.set_axis(["DAY", "TIME"], axis=1).rename_axis(None))
     assert default_tickers(source) == ["DAY", "TIME"]
@@ -375,7 +406,11 @@ def test_date_and_time_of_parquet_are_joined(write):
 
 def test_a_time_beside_dates_with_a_clock_is_said_twice_only(write):
     for name in ("a.csv", "a.parquet"):
-        frame = {"Date": CLOCKS, "Time": CLOCKS.strftime("%H:%M"), "KO": 1.0}
+        frame = {
+            "Date": CLOCKS,
+            "Time": (CLOCKS + pd.Timedelta(hours=5)).strftime("%H:%M"),
+            "KO": 1.0,
+        }
         prices = load_prices(source=write(pd.DataFrame(frame), name, index=False))
         assert list(prices) == ["KO"]
         assert prices.index.tolist() == list(CLOCKS)

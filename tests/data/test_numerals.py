@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gan_notes.data.numerals import to_numbers
@@ -65,6 +65,7 @@ def test_numbers_and_decimals_stay():
         (["2,084", "2,085"], "a.csv: '2,084' can be read as 2084 and as 2.084"),
         (["1.5", "1,5"], "a.csv, T0: '1,5' on 2020-01-02 is not a number"),
         (["1,5", "59.12"], "T0: '1,5' on 2020-01-01 is not a number"),
+        (["1,5", "1234.567"], "T0: '1234.567' on 2020-01-02 is not a number"),
         (["1.5", "12,34.5"], "'12,34.5' on 2020-01-02 is not a number"),
         (["1.5", "Food"], "'Food' on 2020-01-02 is not a number; write"),
         (["1.5", "1.23M"], "'1.23M' on 2020-01-02 is not a number"),
@@ -75,6 +76,7 @@ def test_what_is_no_number_or_two_is_named(texts, match):
         numbers(texts)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.01, 1e7), min_size=1), st.sampled_from([0, 1, 2, 4, 5]))
 def test_no_grouping_changes_a_value(values, digits):
     values = [round(v, digits) for v in values]

@@ -319,6 +319,12 @@ def test_refused_connection(send_to, tmp_path):
     assert "check the network" in message
 
 
+def test_an_answer_of_yahoo_is_told_whatever_came_first(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(gan_notes, "TENSORFLOW_CAME_FIRST", True)
+    server.plan["KO"] = lambda t, q: (429, b"Too Many Requests")
+    fails(ConnectionError, "KO: Yahoo refuses more requests", tmp_path)
+
+
 def test_tensorflow_before_us_is_named_as_the_cause(send_to, tmp_path, monkeypatch):
     monkeypatch.setattr(gan_notes, "TENSORFLOW_CAME_FIRST", True)
     with socket.socket() as closed:
@@ -341,6 +347,15 @@ def test_black_hole_is_told_after_one_patience(send_to, tmp_path, monkeypatch, t
         fails(ConnectionError, f"{ticker}: Yahoo did not answer", tmp_path, ticker)
     # yfinance makes several requests, for cookies too: all of them share the second.
     assert 0.9 < time.monotonic() - begin < 2
+
+
+def test_patience_begins_anew_with_every_answer(server, monkeypatch):
+    monkeypatch.setattr(yahoo, "PATIENCE", 1.0)
+    server.plan["NEW"] = lambda t, q: (time.sleep(0.7), Yahoo.prices(t, q))[1]
+    begin = time.monotonic()
+    assert len(load_prices("NEW", source="yahoo", **PERIOD)) == 22
+    assert server.asked.count("NEW") > 1
+    assert time.monotonic() - begin > 1.0
 
 
 def test_network_that_dies_after_the_cookie(server, tmp_path, monkeypatch):
