@@ -21,7 +21,7 @@ from gan_notes.training import checkpoint, draws, loop
 class StepModel(keras.Model):
     """A generator that is trained by the number of the step.
 
-    A subclass makes its networks, then calls :meth:`begin`. It defines ``train_step``
+    A subclass makes its networks, then compiles. It defines ``train_step``
     (which counts by ``self.counter.assign_add(1)``), :meth:`noise`, `call` and
     ``get_config``; ``own_settings`` where more than networks and optimizers make one
     training another.

@@ -366,7 +366,7 @@ class TimeGAN(StepModel):
         Raises
         ------
         ValueError, FloatingPointError, OSError
-            As :meth:`StepModel.fit`; also other first two phases than the training
+            As ``StepModel.fit``; also other first two phases than the training
             began with.
         """
         three = (steps,) * 3 if np.ndim(steps) == 0 else tuple(steps)
@@ -435,7 +435,7 @@ class TimeGAN(StepModel):
             As ``Transform.prices`` takes them: `sequence_length` dates, for all or
             for each window, and where returns start from.
         seed : int
-            As in :meth:`generate`.
+            As in ``generate``.
 
         Returns
         -------
