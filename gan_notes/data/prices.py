@@ -73,8 +73,7 @@ def load_prices(
         is; with "yahoo", from 1990 to yesterday.
     source : str or path
         "sample" (offline, 20 US shares, 1990 to 2022), "yahoo" (needs a network; kept
-        in the user's cache folder), or a CSV or Parquet path; `layouts` says which
-        tables are understood.
+        in the user's cache folder), or a CSV or Parquet path.
     positive : bool
         Whether to refuse values of zero or less, which no price is. False for other
         measurements, which only `transform="levels"` can scale.
@@ -104,6 +103,13 @@ def load_prices(
 
     Notes
     -----
+    A file may be wide (a column of dates and one per ticker), long (date, ticker,
+    close) or one ticker's open-high-low-close table; several of those may stand side
+    by side, as "Close KO" or with two rows of names. Separators, decimal commas and
+    the order of day and month are found out, and refused where two readings fit.
+    "date" may be any column of dates; a column "time" beside it is joined. Blanks and
+    "." are missing values. Opens and volumes are given only when asked for by name.
+
     The sample is the S&P 500 panel inside skfolio, read without importing it. Prices
     are adjusted for splits and dividends, so that their ratios are returns.
 
