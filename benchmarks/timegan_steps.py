@@ -189,7 +189,10 @@ result = {
     "loss_difference": difference,
     "rounds": options.rounds,
     "steps": options.steps,
-    "threads": "TensorFlow's default" if options.default_threads else "1 x 2",
+    "threads": {
+        name: os.environ.get(f"TF_NUM_{name.upper()}_THREADS", "TensorFlow's choice")
+        for name in ("intraop", "interop")
+    },
     "versions": notebooks.versions(),
     "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
     "date": date.today().isoformat(),

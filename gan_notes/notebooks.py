@@ -47,7 +47,7 @@ PARAMETERS = {
     "end": (str, "a day as YYYY-MM-DD, or empty", lambda v: not v or _is_day(v)),
     "sequence_length": (
         int,
-        "a whole number of days from 4 to 252",
+        "a whole number of rows from 4 to 252",
         lambda v: 4 <= v <= 252,
     ),
     "transform": (str, f"one of {', '.join(TRANSFORMS)}", lambda v: v in TRANSFORMS),

@@ -70,7 +70,7 @@ class GAN(StepModel):
     >>> gan = GAN(G, D)
     >>> history = gan.fit(np.ones((64, 1), "float32"), steps=20, verbose=0)
     >>> gan.step, list(history.columns)
-    (20, ['d_loss', 'g_loss', 'd_real', 'd_synthetic'])
+    (20, ['d_loss', 'd_real', 'd_synthetic', 'g_loss'])
     """
 
     def __init__(

@@ -1,1 +1,5 @@
 """Draws by step number, the loop, exact checkpoints, shipped weights."""
+
+import gan_notes
+
+gan_notes.check_engine("gan_notes.training")
