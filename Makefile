@@ -21,7 +21,7 @@ book: $(VENV)/installed ## execute every notebook, check what pages say, build _
 	$(BIN)/python book/build.py
 
 test: $(VENV)/installed lint ## lint, unit tests, every notebook small, its site in a browser
-	$(BIN)/python -m pytest -q -m "not executed and not site"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not executed and not site"
 	$(BIN)/python book/build.py --small --build $(SMALL)
 	$(BIN)/python -m pytest -q -m "executed or site" --build $(SMALL) tests
 
