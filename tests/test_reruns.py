@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, write_notebook
+from conftest import ROOT, read, write_notebook
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -486,3 +486,31 @@ def test_threads_leave_what_a_reader_has_set(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     notebooks.threads(recurrent=True)
     assert [os.environ.get(name) for name in THREADS] == ["3"] * 3
+
+
+FAKED_GPU = """
+import tensorflow as tf
+tf.config.get_visible_devices = lambda kind=None: ["/device:GPU:0"]
+tf.config.experimental.get_device_details = lambda _: {"device_name": "faked"}
+"""
+
+
+@pytest.mark.parametrize("name", ["06_timegan", "07_judging"])
+def test_shipped_weights_load_where_there_is_a_gpu(name, tmp_path, monkeypatch):
+    """The list of devices is faked in the kernel, before the chapter's first cell."""
+    startup = tmp_path / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00_gpu.py").write_text(FAKED_GPU)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    chapter = read(ROOT / "book" / f"{name}.ipynb")
+    code = [cell.source for cell in chapter.cells if cell.cell_type == "code"]
+    loads = next(i for i, cell in enumerate(code) if "pretrained.load(" in cell)
+    needed = [c for c in code[3:loads] if "make_windows(" in c or "TimeGAN(" in c]
+    ending = "print(timegan.reset_after, timegan.generate(2, seed=0).shape)"
+    cells = [*code[:3], *needed, code[loads], ending]
+    page = write_notebook(tmp_path / f"{name}.ipynb", cells)
+    output = tmp_path / "out.ipynb"
+    assert __main__.main(["run", str(page), str(output), "-p", "train", "False"]) == 0
+    begun, *_, last = (cell.outputs for cell in read(output).cells if cell.outputs)
+    assert "· faked ·" in begun[-1].text
+    assert last[-1].text.split("\n")[-2] == "False (2, 24, 6)"

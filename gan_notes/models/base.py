@@ -141,7 +141,7 @@ class StepModel(keras.Model):
         }
         self.set_optimizers(optimizers, at_once=config["at_once"])
 
-    def descend(self, name: str, scaled: tf.Tensor, tape: tf.GradientTape) -> None:
+    def _descend(self, name: str, scaled: tf.Tensor, tape: tf.GradientTape) -> None:
         """Let one optimizer update its variables; `scaled` is its ``scale_loss``."""
         weights = self.moved()[name]
         self.optimizers[name].apply(tape.gradient(scaled, weights), weights)

@@ -220,13 +220,13 @@ class GAN(StepModel):
                 d_loss, _ = loss(d_real, d_synthetic)
                 d_loss += self._penalty(logits, real, synthetic, step, update)
                 scaled = self.d_optimizer.scale_loss(d_loss)
-            self.descend("discriminator", scaled, tape)
+            self._descend("discriminator", scaled, tape)
 
         _, z = self.draw(step, self.discriminator_steps)
         with tf.GradientTape() as tape:
             _, g_loss = loss(d_real, logits(G(z, training=True)))
             scaled = self.g_optimizer.scale_loss(g_loss)
-        self.descend("generator", scaled, tape)
+        self._descend("generator", scaled, tape)
 
         self.counter.assign_add(1)
         return {

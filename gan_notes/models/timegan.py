@@ -258,7 +258,7 @@ class TimeGAN(StepModel):
         with tf.GradientTape() as tape:
             error = reconstruction_loss(x, self.recovery(self.embedder(x)))
             loss = RECONSTRUCTION_WEIGHT * error
-        self.descend("embedding", loss, tape)
+        self._descend("embedding", loss, tape)
         return {"reconstruction": error}
 
     def supervised_step(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -267,7 +267,7 @@ class TimeGAN(StepModel):
         h = self.embedder(x)
         with tf.GradientTape() as tape:
             loss = supervised_loss(h, self.supervisor(h))
-        self.descend("supervised", loss, tape)
+        self._descend("supervised", loss, tape)
         return {"supervised": tf.sqrt(loss)}
 
     def joint_step(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -285,7 +285,7 @@ class TimeGAN(StepModel):
                 error = reconstruction_loss(x, self.recovery(h))
                 loss = RECONSTRUCTION_WEIGHT * error
                 loss += SUPERVISED_WEIGHT_E * supervised_loss(h, self.supervisor(h))
-            self.descend("embedder", loss, tape)
+            self._descend("embedder", loss, tape)
 
         x, z = self.draw(step, GENERATOR_UPDATES)
         h, generated = self.embedder(x), self.generator(z)
@@ -322,7 +322,7 @@ class TimeGAN(StepModel):
             moments = moment_loss(x, self.recovery(synthetic))
             loss = adversarial + SUPERVISED_WEIGHT_G * supervised
             loss += MOMENTS_WEIGHT * moments
-        self.descend("generator", loss, tape)
+        self._descend("generator", loss, tape)
         return {"generator": adversarial, "supervised": supervised, "moments": moments}
 
     def check_data(self, x: np.ndarray) -> None:

@@ -82,3 +82,13 @@ def test_saved_and_loaded_with_keras(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "gru.keras")
     x = tf.random.stateless_normal([4, 7, 3], [0, 1])
     np.testing.assert_array_equal(loaded(x), model(x))
+
+
+def test_a_gpu_that_is_hidden_does_not_count(monkeypatch):
+    """Only what TensorFlow may use decides, not what is in the machine."""
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["one"])
+    assert not layers.gpu()
+    assert fused(layers.GRU(4), tf.zeros([2, 7, 3]))
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: ["one"])
+    assert layers.gpu()
+    assert not fused(layers.GRU(4), tf.zeros([2, 7, 3]))
