@@ -92,7 +92,8 @@ def mode_scores(points: np.ndarray, *, centres: np.ndarray, std: float) -> dict:
 
     Examples
     --------
-    >>> mode_scores(np.array([[0.1], [9.0]]), centres=np.array([[0.0], [4.0]]), std=1.0)
+    >>> points, centres = np.array([[0.1], [9.0]]), np.array([[0.0], [4.0]])
+    >>> mode_scores(points, centres=centres, std=1.0)
     {'modes': 1, 'high quality': 0.5, 'spread': 0.1}
     """
     gaps = np.linalg.norm(points[:, None] - centres, axis=2)
