@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from gan_notes.models import losses
 from gan_notes.models.base import StepModel
-from gan_notes.training import draws
+from gan_notes.training import checkpoint, draws
 
 LOSSES = {
     "minimax": losses.minimax,
@@ -188,7 +188,7 @@ class GAN(StepModel):
         """Return the rules of the game."""
         name = self.loss_name
         return {
-            "loss": name if isinstance(name, str) else name.__qualname__,
+            "loss": name if isinstance(name, str) else checkpoint.of_function(name),
             "penalty": self.penalty_name and [self.penalty_name, self.penalty_weight],
             "discriminator_steps": self.discriminator_steps,
         }

@@ -10,12 +10,15 @@ write or read it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
 import os
+import tempfile
+import types
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import h5py
@@ -79,7 +82,33 @@ def describe(thing) -> dict:
 
 def plain(value):
     """Return what JSON makes of a value: tuples as lists, keys as text."""
-    return json.loads(json.dumps(value, default=str))
+
+    def default(odd):
+        return odd.item() if isinstance(odd, np.generic) else str(odd)
+
+    return json.loads(json.dumps(value, default=default))
+
+
+def of_function(function: Callable) -> list:
+    """Return a function's name, and 16 digits that change with what it computes.
+
+    That is its code, and the numbers and texts among its defaults and the variables of
+    the functions around it; what it calls by name is not followed.
+    """
+    if isinstance(function, functools.partial):
+        given = plain([function.args, function.keywords])
+        return [*of_function(function.func), given]
+    function = getattr(function, "__func__", function)  # of a method
+    if not isinstance(function, types.FunctionType):
+        return [type(function).__qualname__]
+    values = [cell.cell_contents for cell in function.__closure__ or ()]
+    values += [
+        *(function.__defaults__ or ()),
+        *(function.__kwdefaults__ or {}).values(),
+    ]
+    simple = [v for v in values if isinstance(v, int | float | str | np.generic)]
+    digest = hashlib.sha256(repr([_code(function.__code__), simple]).encode())
+    return [function.__qualname__, digest.hexdigest()[:16]]
 
 
 def differences(was, now, place: str = "") -> Iterator[str]:
@@ -109,7 +138,9 @@ def path_of(checkpoint_dir: str | Path, model: keras.Model) -> Path | None:
     return Path(checkpoint_dir).expanduser() / f"{model.name}{ENDING}"
 
 
-def save(path: Path, model: keras.Model, *, settings: dict) -> None:
+def save(
+    path: Path, model: keras.Model, *, settings: dict, over: str | None = None
+) -> str:
     """Write the state of a training to one file, all or nothing.
 
     Parameters
@@ -119,22 +150,36 @@ def save(path: Path, model: keras.Model, *, settings: dict) -> None:
         With its ``loss_history``; its optimizers are saved with it.
     settings : dict, JSON-able
         The identity that :func:`read` compares.
+    over : str
+        The mark of the file that may be overwritten: the one this training wrote or
+        read last. None where there should be none.
+
+    Returns
+    -------
+    str, the mark of this file; :func:`read` returns it as "mark".
 
     Raises
     ------
     OSError
         What the disk says, for instance that it is full. An older file is untouched.
+    ValueError
+        There is another file than the one that may be overwritten.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{model.name}.{uuid.uuid4().hex}{ENDING}")
-    about = {**state(model, settings), "model": build_config(model)}
-    try:
+    if path.exists() and read(path).get("mark") != over:
+        raise ValueError(
+            f"{path} was written by another training meanwhile. Choose another "
+            f"checkpoint_dir, or another name for the model, to keep both."
+        )
+    mark = uuid.uuid4().hex
+    about = {**state(model, settings), "model": build_config(model), "mark": mark}
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-") as folder:
+        partial = Path(folder, path.name)
         model.save_weights(partial)
         with h5py.File(partial, "a") as file:
             file["training"] = json.dumps(about)
         os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    return mark
 
 
 def read(path: Path, *, settings: Mapping | None = None) -> dict:
@@ -148,7 +193,8 @@ def read(path: Path, *, settings: Mapping | None = None) -> dict:
 
     Returns
     -------
-    dict, of :func:`state` and "model", see :func:`build_config`
+    dict, of :func:`state`, "model", see :func:`build_config`, and "mark", which tells
+    this file from any other
 
     Raises
     ------
@@ -231,6 +277,13 @@ def unpacked(history: Mapping) -> pd.DataFrame:
     """Return the loss history that :func:`packed` took apart."""
     index = pd.Index(history["index"], name="step", dtype="int64")
     return pd.DataFrame(history["data"], index, history["columns"], dtype="float64")
+
+
+def _code(part) -> object:
+    """Return bytecode and its constants, without line numbers and names of files."""
+    if isinstance(part, types.CodeType):
+        return [part.co_code, part.co_names, [_code(each) for each in part.co_consts]]
+    return sorted(part, key=repr) if isinstance(part, frozenset) else part
 
 
 def _seeds(model: keras.Model) -> list[keras.Variable]:

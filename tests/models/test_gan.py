@@ -154,6 +154,22 @@ def test_a_loss_may_be_a_function():
     np.testing.assert_allclose(rows[0].d_loss, 2 * rows[1].d_loss, rtol=1e-5)
 
 
+def margin(size):
+    def loss(real, synthetic):
+        return [tf.reduce_mean(size - each) for each in (real, synthetic)]
+
+    return loss
+
+
+def test_another_function_is_another_training(tmp_path):
+    options = {"steps": 10, "verbose": 0, "checkpoint_dir": tmp_path}
+    plain(loss=margin(1.0)).fit(RING, **options)
+    with pytest.warns(UserWarning, match="nothing to do"):
+        plain(loss=margin(1.0)).fit(RING, **options)
+    with pytest.raises(ValueError, match=r"another training: loss\[1\] was"):
+        plain(loss=margin(2.0)).fit(RING, **options)
+
+
 def test_a_discriminator_gives_one_number():
     G = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     D = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])

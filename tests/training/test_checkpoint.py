@@ -1,4 +1,5 @@
 import errno
+import functools
 import json
 from pathlib import Path
 
@@ -150,7 +151,7 @@ def test_errors_of_the_disk_are_reported_as_such(tmp_path, monkeypatch):
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "tiny.weights.h5"
-    checkpoint.save(path, model(), settings={"seed": 1})
+    mark = checkpoint.save(path, model(), settings={"seed": 1})
     before = path.read_bytes()
 
     def full(*_):
@@ -158,9 +159,70 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
 
     monkeypatch.setattr(checkpoint.os, "replace", full)
     with pytest.raises(OSError, match="No space left"):
-        checkpoint.save(path, model(), settings={"seed": 2})
+        checkpoint.save(path, model(), settings={"seed": 2}, over=mark)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_the_file_that_was_written_or_read_last_is_overwritten(tmp_path):
+    path = tmp_path / "tiny.weights.h5"
+    first = checkpoint.save(path, model(), settings={})
+    second = checkpoint.save(path, model(), settings={}, over=first)
+    before = path.read_bytes()
+    for over in (first, None):
+        with pytest.raises(ValueError, match="written by another training meanwhile"):
+            checkpoint.save(path, model(), settings={}, over=over)
+    assert path.read_bytes() == before
+    assert checkpoint.read(path)["mark"] == second
+
+
+def test_what_a_killed_write_leaves_is_not_taken_for_a_checkpoint(
+    tmp_path, monkeypatch
+):
+    seen = []
+    move = checkpoint.os.replace
+
+    def look(*paths):
+        seen.extend(tmp_path.glob(f"*{checkpoint.ENDING}"))
+        move(*paths)
+
+    monkeypatch.setattr(checkpoint.os, "replace", look)
+    checkpoint.save(tmp_path / "tiny.weights.h5", model(), settings={})
+    assert not seen
+
+
+def test_numbers_of_numpy_are_numbers():
+    settings = {"seed": np.int64(3), "weight": np.float64(0.5), "on": np.True_}
+    assert checkpoint.plain(settings) == {"seed": 3, "weight": 0.5, "on": True}
+
+
+def scaled(factor, shift=0):
+    return lambda a, b, power=2: factor * (a - b) ** power + shift
+
+
+def test_functions_are_told_apart_by_what_they_compute():
+    def other(a, b, power=3):
+        return 2 * (a - b) ** power
+
+    class Loss:
+        def __call__(self, a, b):
+            return a - b
+
+    functions = [
+        scaled(2),
+        scaled(3),
+        scaled(2, shift=1),
+        lambda a, b: a - b,
+        lambda a, b: a + b,
+        other,
+        functools.partial(other, power=4),
+        functools.partial(other, power=5),
+        Loss(),
+        Loss().__call__,
+    ]
+    told = [json.dumps(checkpoint.of_function(each)) for each in functions]
+    assert len(set(told)) == len(functions)
+    assert told[0] == json.dumps(checkpoint.of_function(scaled(2)))
 
 
 def test_weights_are_stored_by_their_place_in_the_model(tmp_path):
