@@ -365,6 +365,10 @@ class _Rates:
         self.ratios = [rate / rates[0] if rates[0] else 1.0 for rate in rates]
 
     @property
+    def iterations(self):
+        return self.all[0].iterations
+
+    @property
     def learning_rate(self):
         return self.all[0].learning_rate
 

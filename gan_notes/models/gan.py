@@ -90,6 +90,13 @@ class GAN(StepModel):
                 f"loss: {loss!r} is unknown; choose from {[*LOSSES]}, or give a "
                 f"function of real and synthetic logits."
             )
+        try:
+            keras.saving.serialize_keras_object(loss)
+        except TypeError as error:
+            raise ValueError(
+                f"loss: {loss!r} cannot be saved with the model; give a function, or "
+                f"an object with get_config."
+            ) from error
         if penalty not in (None, "gradient"):
             raise ValueError(f"penalty: {penalty!r} is unknown; 'gradient' or None.")
         if discriminator_steps < 1:

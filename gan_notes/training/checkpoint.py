@@ -10,7 +10,6 @@ write or read it.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import io
 import json
@@ -46,7 +45,8 @@ def describe(thing) -> dict:
     """Return the configuration of a network or optimizer, comparable between runs.
 
     Layers are named by their class and order: the names that Keras gives (dense_7)
-    depend on what was built before.
+    depend on what was built before. The precision is that of the layers: Keras gives
+    what holds them the precision of the process in which it is loaded.
 
     Parameters
     ----------
@@ -62,8 +62,10 @@ def describe(thing) -> dict:
     def collect(node):
         if isinstance(node, dict):
             inner = node.get("config")
-            if "class_name" in node and isinstance(inner, dict) and "name" in inner:
-                kind = node["class_name"]
+            kind = node.get("class_name")
+            # "float32" is the name of a policy and what it is.
+            named = kind != "DTypePolicy" and isinstance(inner, dict)
+            if kind and named and "name" in inner:
                 counts[kind] = counts.get(kind, 0) + 1
                 names[inner["name"]] = f"{kind} {counts[kind]}"
         for child in _children(node):
@@ -71,7 +73,8 @@ def describe(thing) -> dict:
 
     def rename(node):
         if isinstance(node, dict):
-            return {k: rename(v) for k, v in node.items() if k not in IRRELEVANT}
+            idle = (*IRRELEVANT, "dtype") if "layers" in node else IRRELEVANT
+            return {k: rename(v) for k, v in node.items() if k not in idle}
         if isinstance(node, list):
             return [rename(child) for child in node]
         return names.get(node, node) if isinstance(node, str) else node
@@ -95,12 +98,8 @@ def of_function(function: Callable) -> list:
     That is its code, and the numbers and texts among its defaults and the variables of
     the functions around it; what it calls by name is not followed.
     """
-    if isinstance(function, functools.partial):
-        given = plain([function.args, function.keywords])
-        return [*of_function(function.func), given]
-    function = getattr(function, "__func__", function)  # of a method
     if not isinstance(function, types.FunctionType):
-        return [type(function).__qualname__]
+        return [describe(function)]  # an object that Keras can save
     values = [cell.cell_contents for cell in function.__closure__ or ()]
     values += [
         *(function.__defaults__ or ()),

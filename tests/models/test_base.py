@@ -301,6 +301,27 @@ def test_averages_that_nobody_would_use_are_refused():
         make().compile(adam)
 
 
+def test_mixed_precision_goes_on_where_the_process_has_none(tmp_path):
+    try:
+        model = make(policy="mixed_float16")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    fit(model, 10)
+    model.save(tmp_path / "small.keras")
+    loaded = GAN.load(tmp_path / "small.keras")
+    assert loaded.generator.layers[0].compute_dtype == "float16"
+    pd.testing.assert_frame_equal(fit(loaded, 20), fit(model, 20))
+
+
+def test_tensorboard_counts_steps_a_second(tmp_path):
+    board = keras.callbacks.TensorBoard(tmp_path, write_steps_per_second=True)
+    with warnings.catch_warnings():
+        # Of the protocol files that TensorBoard's writer was generated from.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        fit(make(), 40, callbacks=[board])
+    assert list(tmp_path.glob("**/*tfevents*"))
+
+
 def test_samples_repeat_by_seed_and_are_drawn_anew_without():
     model = make()
     np.testing.assert_array_equal(model.generate(5, seed=1), model.generate(5, seed=1))

@@ -1,3 +1,5 @@
+import functools
+
 import keras
 import numpy as np
 import pandas as pd
@@ -168,6 +170,11 @@ def test_another_function_is_another_training(tmp_path):
         plain(loss=margin(1.0)).fit(RING, **options)
     with pytest.raises(ValueError, match=r"another training: loss\[1\] was"):
         plain(loss=margin(2.0)).fit(RING, **options)
+
+
+def test_a_loss_that_cannot_be_saved_is_refused_at_the_door():
+    with pytest.raises(ValueError, match="cannot be saved with the model"):
+        plain(loss=functools.partial(losses.hinge))
 
 
 def test_a_discriminator_gives_one_number():

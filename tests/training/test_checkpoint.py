@@ -1,5 +1,4 @@
 import errno
-import functools
 import json
 from pathlib import Path
 
@@ -46,6 +45,23 @@ def test_a_functional_network_is_described_by_its_connections():
     assert checkpoint.told(
         checkpoint.describe(build(False)), checkpoint.describe(build(True))
     )
+
+
+def test_precision_is_told_and_is_that_of_the_layers():
+    told = {}
+    for policy in ("float32", "mixed_float16", "mixed_bfloat16"):
+        keras.config.set_dtype_policy(policy)
+        try:
+            built = network()
+        finally:
+            keras.config.set_dtype_policy("float32")
+        told[policy] = checkpoint.describe(built)
+        again = keras.models.clone_model(built)
+        assert checkpoint.told(told[policy], checkpoint.describe(again)) == ""
+    assert "was 'mixed_float16', now it is 'mixed_bfloat16'" in checkpoint.told(
+        told["mixed_float16"], told["mixed_bfloat16"]
+    )
+    assert checkpoint.told(told["float32"], told["mixed_bfloat16"])
 
 
 @pytest.mark.parametrize(
@@ -204,10 +220,6 @@ def test_functions_are_told_apart_by_what_they_compute():
     def other(a, b, power=3):
         return 2 * (a - b) ** power
 
-    class Loss:
-        def __call__(self, a, b):
-            return a - b
-
     functions = [
         scaled(2),
         scaled(3),
@@ -215,10 +227,8 @@ def test_functions_are_told_apart_by_what_they_compute():
         lambda a, b: a - b,
         lambda a, b: a + b,
         other,
-        functools.partial(other, power=4),
-        functools.partial(other, power=5),
-        Loss(),
-        Loss().__call__,
+        keras.losses.BinaryCrossentropy(),
+        keras.losses.BinaryCrossentropy(from_logits=True),
     ]
     told = [json.dumps(checkpoint.of_function(each)) for each in functions]
     assert len(set(told)) == len(functions)
