@@ -84,6 +84,13 @@ class StepModel(keras.Model):
         """Return what else makes one training another, JSON-able."""
         return {}
 
+    def architecture(self) -> dict:
+        """Return the description of each network, as a checkpoint compares it."""
+        return {
+            role: checkpoint.describe(network)
+            for role, network in self.networks().items()
+        }
+
     # Compiling
 
     def set_optimizers(
@@ -198,10 +205,7 @@ class StepModel(keras.Model):
                 "data": checkpoint.fingerprint(x),
                 **self.own_settings(),
                 "optimizers": self.compiled_with,
-                "architecture": {
-                    role: checkpoint.describe(network)
-                    for role, network in self.networks().items()
-                },
+                "architecture": self.architecture(),
             }
         )
         if self.step and self.settings:

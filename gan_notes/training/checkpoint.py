@@ -174,9 +174,12 @@ def save(
     about = {**state(model, settings), "model": build_config(model), "mark": mark}
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-") as folder:
         partial = Path(folder, path.name)
-        model.save_weights(partial)
-        with h5py.File(partial, "a") as file:
-            file["training"] = json.dumps(about)
+        try:
+            model.save_weights(partial)
+            with h5py.File(partial, "a") as file:
+                file["training"] = json.dumps(about)
+        except RuntimeError as error:  # what HDF5 makes of a full disk
+            raise OSError(f"{path} could not be written: {error}") from error
         os.replace(partial, path)
     return mark
 

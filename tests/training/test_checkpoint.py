@@ -235,6 +235,19 @@ def test_functions_are_told_apart_by_what_they_compute():
     assert told[0] == json.dumps(checkpoint.of_function(scaled(2)))
 
 
+def test_a_full_disk_is_an_error_of_the_disk(tmp_path, monkeypatch):
+    """HDF5 finds it when it closes the file, and raises a RuntimeError."""
+
+    def full(*_):
+        raise RuntimeError("file write failed: errno = 28")
+
+    made = model()
+    monkeypatch.setattr(type(made), "save_weights", full)
+    with pytest.raises(OSError, match=r"could not be written: .* errno = 28"):
+        checkpoint.save(tmp_path / "tiny.weights.h5", made, settings={})
+    assert not list(tmp_path.iterdir())
+
+
 def test_weights_are_stored_by_their_place_in_the_model(tmp_path):
     path = tmp_path / "tiny.weights.h5"
     checkpoint.save(path, model(), settings={})
