@@ -166,7 +166,8 @@ def run(
     ValueError
         `steps` is no whole number of at least 1; or the checkpoint belongs to another
         training, is damaged, or holds steps that this model has not done; or Keras's
-        BackupAndRestore came, which counts epochs of its own.
+        BackupAndRestore came, which counts epochs of its own; or the model is made or
+        trained in a ``tf.distribute`` scope.
     FloatingPointError
         A loss is no longer finite.
     OSError
@@ -178,6 +179,12 @@ def run(
         `steps` are done already, so there is nothing to do.
     """
     steps = whole(steps)
+    in_scope = tf.distribute.has_strategy()
+    if in_scope or model.distribute_strategy is not tf.distribute.get_strategy():
+        raise ValueError(
+            f"{model.name}: a tf.distribute scope came; its replicas would all draw the "
+            f"same minibatch. Make and train the model outside, on one device."
+        )
     callbacks = keras.tree.flatten(callbacks or [])
     if any(isinstance(one, keras.callbacks.BackupAndRestore) for one in callbacks):
         raise ValueError(

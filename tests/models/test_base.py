@@ -378,6 +378,9 @@ def test_a_distribution_scope_is_refused():
     networks = make().networks()
     with strategy.scope(), pytest.raises(ValueError, match=r"tf\.distribute scope"):
         GAN(**networks)
+    model = make()
+    with strategy.scope(), pytest.raises(ValueError, match=r"tf\.distribute scope"):
+        fit(model, 10)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from gan_notes.training import checkpoint, loop
 
@@ -119,6 +120,17 @@ def test_optimizers_whose_updates_are_not_the_steps_are_refused(optimizer):
     model.compile(optimizer, "mse", jit_compile=False)
     with pytest.raises(ValueError, match="updates count the steps"):
         fit(model, 20)
+
+
+def test_a_distribution_scope_is_refused():
+    scope = tf.distribute.MirroredStrategy(["/cpu:0"]).scope
+    outside = regression()
+    with scope(), pytest.raises(ValueError, match=r"tf\.distribute scope"):
+        fit(outside, 10)
+    with scope():
+        inside = regression()
+    with pytest.raises(ValueError, match=r"tf\.distribute scope"):
+        fit(inside, 10)
 
 
 def test_it_goes_on_after_a_fit_of_keras():
