@@ -73,6 +73,7 @@ def fit(
             f"both, at least one."
         )
     batch_size = whole(batch_size, "batch_size")
+    _check_device(model)
     _check_updates(model)
     if not model.built:
         model(given[0][:1])
@@ -179,12 +180,7 @@ def run(
         `steps` are done already, so there is nothing to do.
     """
     steps = whole(steps)
-    in_scope = tf.distribute.has_strategy()
-    if in_scope or model.distribute_strategy is not tf.distribute.get_strategy():
-        raise ValueError(
-            f"{model.name}: a tf.distribute scope came; its replicas would all draw the "
-            f"same minibatch. Make and train the model outside, on one device."
-        )
+    _check_device(model)
     callbacks = keras.tree.flatten(callbacks or [])
     if any(isinstance(one, keras.callbacks.BackupAndRestore) for one in callbacks):
         raise ValueError(
@@ -244,6 +240,15 @@ def _outside() -> int:
     while frame.f_back and frame.f_globals.get("__name__", "").startswith(package):
         level, frame = level + 1, frame.f_back
     return level
+
+
+def _check_device(model: keras.Model) -> None:
+    in_scope = tf.distribute.has_strategy()
+    if in_scope or model.distribute_strategy is not tf.distribute.get_strategy():
+        raise ValueError(
+            f"{model.name}: a tf.distribute scope came; its replicas would all draw "
+            f"the same minibatch. Make and train the model outside, on one device."
+        )
 
 
 def _check_updates(model: keras.Model) -> None:
