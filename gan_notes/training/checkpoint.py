@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
+import inspect
 import io
 import json
 import os
@@ -26,6 +28,7 @@ import numpy as np
 import pandas as pd
 
 ENDING = ".weights.h5"  # Keras insists on it
+DEFAULT = "its default"  # what a configuration does not name
 REMEDY = "Choose another checkpoint_dir, or remove the file to start again."
 # What Keras writes of an object that says nothing of how it computes.
 IRRELEVANT = ("build_config", "compile_config", "module", "registered_name")
@@ -56,7 +59,7 @@ def describe(thing) -> dict:
     -------
     dict, JSON-able
     """
-    config = plain(keras.saving.serialize_keras_object(thing))
+    config = serialized(thing)
     names, counts = {}, {}
 
     def collect(node):
@@ -81,6 +84,42 @@ def describe(thing) -> dict:
 
     collect(config)
     return rename(config)
+
+
+def serialized(thing) -> dict:
+    """Return Keras's configuration of a thing, without what has its default value.
+
+    A later Keras adds arguments to its layers; an earlier one, such as Colab's, would
+    refuse their very names.
+    """
+
+    def lean(node):
+        if isinstance(node, list):
+            return [lean(child) for child in node]
+        if not isinstance(node, dict):
+            return node
+        node = {name: lean(child) for name, child in node.items()}
+        if str(node.get("module")).startswith("keras.") and "config" in node:
+            defaults = _defaults(node["module"], node["class_name"])
+            node["config"] = {
+                name: value
+                for name, value in node["config"].items()
+                if name not in defaults or defaults[name] != value
+            }
+        return node
+
+    return lean(plain(keras.saving.serialize_keras_object(thing)))
+
+
+def _defaults(module: str, name: str) -> dict:
+    """Return the default values of a Keras class, those of its bases included."""
+    kind = getattr(importlib.import_module(module), name, None)
+    return {
+        argument.name: argument.default
+        for base in reversed(getattr(kind, "__mro__", ()))
+        for argument in inspect.signature(base.__init__).parameters.values()
+        if argument.default is not inspect.Parameter.empty
+    }
 
 
 def plain(value):
@@ -115,7 +154,9 @@ def differences(was, now, place: str = "") -> Iterator[str]:
     if isinstance(was, dict) and isinstance(now, dict):
         for name in dict.fromkeys([*was, *now]):
             where = f"{place}.{name}" if place else str(name)
-            yield from differences(was.get(name), now.get(name), where)
+            yield from differences(
+                was.get(name, DEFAULT), now.get(name, DEFAULT), where
+            )
     elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
         for i, pair in enumerate(zip(was, now, strict=True)):
             yield from differences(*pair, f"{place}[{i}]")
@@ -237,7 +278,7 @@ def without_optimizers(model: keras.Model) -> Iterator[None]:
 
 def build_config(model: keras.Model) -> dict:
     """Return what ``keras.saving.deserialize_keras_object`` makes the model from."""
-    config = plain(keras.saving.serialize_keras_object(model))
+    config = serialized(model)
     config["config"].pop("training", None)  # stands beside it
     config.pop("compile_config", None)
     return config
@@ -305,5 +346,5 @@ def _children(node) -> list:
 
 
 def _short(value) -> str:
-    text = repr(value)
+    text = value if value is DEFAULT else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

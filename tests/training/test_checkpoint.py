@@ -263,3 +263,18 @@ def test_optimizers_come_back_after_they_were_hidden():
     with checkpoint.without_optimizers(made):
         assert made.optimizer is None
     assert made.optimizer is optimizer
+
+
+def test_a_configuration_holds_nothing_that_an_earlier_keras_may_not_know():
+    """Arguments of later versions have their defaults, and those are left out."""
+    layer = keras.layers.BatchNormalization(momentum=0.9)
+    config = checkpoint.serialized(layer)["config"]
+    assert config["momentum"] == 0.9
+    assert not {"epsilon", "renorm", "synchronized", "trainable"} & set(config)
+    again = keras.saving.deserialize_keras_object(checkpoint.serialized(layer))
+    assert again.get_config() == layer.get_config()
+    told = checkpoint.told(
+        checkpoint.describe(layer),
+        checkpoint.describe(keras.layers.BatchNormalization()),
+    )
+    assert told == "config.momentum was 0.9, now it is its default"
