@@ -329,7 +329,6 @@ class _Driver(keras.callbacks.Callback):
             if self.unsaved:
                 self._keep()
         finally:
-            self._record()
             if self.main:
                 signal.signal(signal.SIGINT, self.previous)
         if self.interrupted and kind is None:  # it came after the last execution

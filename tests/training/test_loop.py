@@ -220,17 +220,6 @@ def test_an_update_that_fails_leaves_the_last_whole_state(
     assert list(model.loss_history.index) == [5, 10]
 
 
-def test_an_update_that_fails_leaves_the_losses_before_it():
-    model = regression()
-
-    def break_graph(model):
-        model.train_function = lambda iterator: 1 / 0
-
-    with pytest.raises(ZeroDivisionError):
-        fit(model, 40, callbacks=[At(10, break_graph)])
-    assert list(model.loss_history.index) == [5, 10]
-
-
 def test_interrupt_of_a_process_saves_a_step_and_the_rest_follows(tmp_path):
     """Ctrl-C in a real process; then the training goes on to the same weights."""
     code = textwrap.dedent(
