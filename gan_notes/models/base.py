@@ -6,6 +6,7 @@ data fit. Counter, draws, ``fit``, ``generate``, ``save`` and ``load`` stand her
 
 from __future__ import annotations
 
+import operator
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -54,7 +55,7 @@ class StepModel(keras.Model):
                 f"same minibatch. Make the model outside, on one device."
             )
         super().__init__(name=name)
-        self.seed = seed
+        self.seed = operator.index(seed)
         self.counter = self.add_weight(
             name="step", shape=(), dtype="int64", trainable=False, initializer="zeros"
         )
@@ -83,6 +84,13 @@ class StepModel(keras.Model):
         """Return what else makes one training another, JSON-able."""
         return {}
 
+    def architecture(self) -> dict:
+        """Return the description of each network, as a checkpoint compares it."""
+        return {
+            role: checkpoint.describe(network)
+            for role, network in self.networks().items()
+        }
+
     # Compiling
 
     def set_optimizers(
@@ -103,6 +111,12 @@ class StepModel(keras.Model):
                 f"{self.name}: one optimizer came for two losses; its memory of past "
                 f"gradients would be mixed. Make one for each."
             )
+        for one in optimizers.values():
+            if getattr(one, "inner_optimizer", one).use_ema:
+                raise ValueError(
+                    f"{self.name}: use_ema came, but nothing would ever put the "
+                    f"averages into the networks; leave it out."
+                )
         # Half precision loses small gradients; scaling the loss keeps them.
         policies = {
             layer.dtype_policy.name
@@ -118,10 +132,7 @@ class StepModel(keras.Model):
             one.build(variables)
             self.optimizers[name] = one
         self.optimizer = _Rates(self.optimizers)
-        # Before any schedule or callback moves a rate.
-        self.compiled_with = {
-            name: checkpoint.describe(one) for name, one in self.optimizers.items()
-        }
+        self.compiled_with = None
 
     def get_compile_config(self) -> dict:
         """Return what :meth:`compile_from_config` needs; Keras saves it."""
@@ -183,6 +194,10 @@ class StepModel(keras.Model):
         if not np.isfinite(x).all():
             raise ValueError("x holds NaN or infinite values; remove them first.")
         self.check_data(x)
+        if self.compiled_with is None:  # before any callback moves a rate
+            self.compiled_with = {
+                name: checkpoint.describe(one) for name, one in self.optimizers.items()
+            }
         settings = checkpoint.plain(
             {
                 "seed": self.seed,
@@ -190,10 +205,7 @@ class StepModel(keras.Model):
                 "data": checkpoint.fingerprint(x),
                 **self.own_settings(),
                 "optimizers": self.compiled_with,
-                "architecture": {
-                    role: checkpoint.describe(network)
-                    for role, network in self.networks().items()
-                },
+                "architecture": self.architecture(),
             }
         )
         if self.step and self.settings:
@@ -355,6 +367,10 @@ class _Rates:
         self.all = list(optimizers.values())
         rates = [float(one.learning_rate) for one in self.all]
         self.ratios = [rate / rates[0] if rates[0] else 1.0 for rate in rates]
+
+    @property
+    def iterations(self):
+        return self.all[0].iterations
 
     @property
     def learning_rate(self):

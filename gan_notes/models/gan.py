@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from gan_notes.models import losses
 from gan_notes.models.base import StepModel
-from gan_notes.training import draws
+from gan_notes.training import checkpoint, draws
 
 LOSSES = {
     "minimax": losses.minimax,
@@ -90,6 +90,13 @@ class GAN(StepModel):
                 f"loss: {loss!r} is unknown; choose from {[*LOSSES]}, or give a "
                 f"function of real and synthetic logits."
             )
+        try:
+            keras.saving.serialize_keras_object(loss)
+        except TypeError as error:
+            raise ValueError(
+                f"loss: {loss!r} cannot be saved with the model; give a function, or "
+                f"an object with get_config."
+            ) from error
         if penalty not in (None, "gradient"):
             raise ValueError(f"penalty: {penalty!r} is unknown; 'gradient' or None.")
         if discriminator_steps < 1:
@@ -188,7 +195,7 @@ class GAN(StepModel):
         """Return the rules of the game."""
         name = self.loss_name
         return {
-            "loss": name if isinstance(name, str) else name.__qualname__,
+            "loss": name if isinstance(name, str) else checkpoint.of_function(name),
             "penalty": self.penalty_name and [self.penalty_name, self.penalty_weight],
             "discriminator_steps": self.discriminator_steps,
         }

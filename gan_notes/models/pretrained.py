@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from gan_notes.models import gan, timegan  # noqa: F401  Keras then knows their classes
+from gan_notes.models.base import StepModel
 from gan_notes.training import checkpoint
 
 FOLDER = Path(__file__).parent / "weights"
@@ -84,4 +85,6 @@ def load(name: str, *data: np.ndarray) -> keras.Model:
         model.load_weights(path)
     checkpoint.put_back(model, training)
     model.settings = training["settings"]
+    if isinstance(model, StepModel):  # it was built from what ships with the weights
+        model.settings = {**model.settings, "architecture": model.architecture()}
     return model

@@ -406,7 +406,14 @@ class TimeGAN(StepModel):
         DataFrame indexed by step over all phases: phase, reconstruction (root mean
         squared error), supervised (likewise), generator, moments, discriminator;
         NaN where a phase has no such loss.
+
+        Raises
+        ------
+        ValueError
+            It has not been trained.
         """
+        if self.settings is None or self.loss_history is None:
+            raise ValueError(f"{self.name} has not been trained; fit does it.")
         history = self.loss_history.reindex(columns=LOSSES)
         ends = np.cumsum(self.settings["first_phases"])
         phases = np.array(PHASES)[np.searchsorted(ends, history.index)]

@@ -16,8 +16,10 @@ import inspect
 import io
 import json
 import os
+import tempfile
+import types
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import h5py
@@ -46,7 +48,8 @@ def describe(thing) -> dict:
     """Return the configuration of a network or optimizer, comparable between runs.
 
     Layers are named by their class and order: the names that Keras gives (dense_7)
-    depend on what was built before.
+    depend on what was built before. The precision is that of the layers: Keras gives
+    what holds them the precision of the process in which it is loaded.
 
     Parameters
     ----------
@@ -62,8 +65,10 @@ def describe(thing) -> dict:
     def collect(node):
         if isinstance(node, dict):
             inner = node.get("config")
-            if "class_name" in node and isinstance(inner, dict) and "name" in inner:
-                kind = node["class_name"]
+            kind = node.get("class_name")
+            # "float32" is the name of a policy and what it is.
+            named = kind != "DTypePolicy" and isinstance(inner, dict)
+            if kind and named and "name" in inner:
                 counts[kind] = counts.get(kind, 0) + 1
                 names[inner["name"]] = f"{kind} {counts[kind]}"
         for child in _children(node):
@@ -71,7 +76,8 @@ def describe(thing) -> dict:
 
     def rename(node):
         if isinstance(node, dict):
-            return {k: rename(v) for k, v in node.items() if k not in IRRELEVANT}
+            idle = (*IRRELEVANT, "dtype") if "layers" in node else IRRELEVANT
+            return {k: rename(v) for k, v in node.items() if k not in idle}
         if isinstance(node, list):
             return [rename(child) for child in node]
         return names.get(node, node) if isinstance(node, str) else node
@@ -118,7 +124,29 @@ def _defaults(module: str, name: str) -> dict:
 
 def plain(value):
     """Return what JSON makes of a value: tuples as lists, keys as text."""
-    return json.loads(json.dumps(value, default=str))
+
+    def default(odd):
+        return odd.item() if isinstance(odd, np.generic) else str(odd)
+
+    return json.loads(json.dumps(value, default=default))
+
+
+def of_function(function: Callable) -> list:
+    """Return a function's name, and 16 digits that change with what it computes.
+
+    That is its code, and the numbers and texts among its defaults and the variables of
+    the functions around it; what it calls by name is not followed.
+    """
+    if not isinstance(function, types.FunctionType):
+        return [describe(function)]  # an object that Keras can save
+    values = [cell.cell_contents for cell in function.__closure__ or ()]
+    values += [
+        *(function.__defaults__ or ()),
+        *(function.__kwdefaults__ or {}).values(),
+    ]
+    simple = [v for v in values if isinstance(v, int | float | str | np.generic)]
+    digest = hashlib.sha256(repr([_code(function.__code__), simple]).encode())
+    return [function.__qualname__, digest.hexdigest()[:16]]
 
 
 def differences(was, now, place: str = "") -> Iterator[str]:
@@ -150,7 +178,9 @@ def path_of(checkpoint_dir: str | Path, model: keras.Model) -> Path | None:
     return Path(checkpoint_dir).expanduser() / f"{model.name}{ENDING}"
 
 
-def save(path: Path, model: keras.Model, *, settings: dict) -> None:
+def save(
+    path: Path, model: keras.Model, *, settings: dict, over: str | None = None
+) -> str:
     """Write the state of a training to one file, all or nothing.
 
     Parameters
@@ -160,22 +190,39 @@ def save(path: Path, model: keras.Model, *, settings: dict) -> None:
         With its ``loss_history``; its optimizers are saved with it.
     settings : dict, JSON-able
         The identity that :func:`read` compares.
+    over : str
+        The mark of the file that may be overwritten: the one this training wrote or
+        read last. None where there should be none.
+
+    Returns
+    -------
+    str, the mark of this file; :func:`read` returns it as "mark".
 
     Raises
     ------
     OSError
         What the disk says, for instance that it is full. An older file is untouched.
+    ValueError
+        There is another file than the one that may be overwritten.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{model.name}.{uuid.uuid4().hex}{ENDING}")
-    about = {**state(model, settings), "model": build_config(model)}
-    try:
-        model.save_weights(partial)
-        with h5py.File(partial, "a") as file:
-            file["training"] = json.dumps(about)
+    if path.exists() and read(path).get("mark") != over:
+        raise ValueError(
+            f"{path} was written by another training meanwhile. Choose another "
+            f"checkpoint_dir, or another name for the model, to keep both."
+        )
+    mark = uuid.uuid4().hex
+    about = {**state(model, settings), "model": build_config(model), "mark": mark}
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-") as folder:
+        partial = Path(folder, path.name)
+        try:
+            model.save_weights(partial)
+            with h5py.File(partial, "a") as file:
+                file["training"] = json.dumps(about)
+        except RuntimeError as error:  # what HDF5 makes of a full disk
+            raise OSError(f"{path} could not be written: {error}") from error
         os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    return mark
 
 
 def read(path: Path, *, settings: Mapping | None = None) -> dict:
@@ -189,7 +236,8 @@ def read(path: Path, *, settings: Mapping | None = None) -> dict:
 
     Returns
     -------
-    dict, of :func:`state` and "model", see :func:`build_config`
+    dict, of :func:`state`, "model", see :func:`build_config`, and "mark", which tells
+    this file from any other
 
     Raises
     ------
@@ -272,6 +320,13 @@ def unpacked(history: Mapping) -> pd.DataFrame:
     """Return the loss history that :func:`packed` took apart."""
     index = pd.Index(history["index"], name="step", dtype="int64")
     return pd.DataFrame(history["data"], index, history["columns"], dtype="float64")
+
+
+def _code(part) -> object:
+    """Return bytecode and its constants, without line numbers and names of files."""
+    if isinstance(part, types.CodeType):
+        return [part.co_code, part.co_names, [_code(each) for each in part.co_consts]]
+    return sorted(part, key=repr) if isinstance(part, frozenset) else part
 
 
 def _seeds(model: keras.Model) -> list[keras.Variable]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numbers
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -66,20 +67,30 @@ def fit(
         As :func:`run`.
     """
     given = [np.asarray(a) for a in (x, y) if a is not None]
+    if not len(given[0]) or len(given[0]) != len(given[-1]):
+        raise ValueError(
+            f"x has {len(given[0]):,} rows and y {len(given[-1]):,}; give as many of "
+            f"both, at least one."
+        )
+    batch_size = whole(batch_size, "batch_size")
+    _check_device(model)
+    _check_updates(model)
     if not model.built:
         model(given[0][:1])
     model.optimizer.build(model.trainable_variables)
     if not hasattr(model.optimizer, "first_described"):
         # Before any callback moves its rate.
         model.optimizer.first_described = checkpoint.describe(model.optimizer)
-    settings = {
-        "seed": seed,
-        "batch_size": batch_size,
-        "data": checkpoint.fingerprint(*given),
-        "optimizer": model.optimizer.first_described,
-        "loss": checkpoint.plain(model.get_compile_config()["loss"]),
-        "architecture": checkpoint.describe(model),
-    }
+    settings = checkpoint.plain(
+        {
+            "seed": seed,
+            "batch_size": batch_size,
+            "data": checkpoint.fingerprint(*given),
+            "optimizer": model.optimizer.first_described,
+            "loss": model.get_compile_config()["loss"],
+            "architecture": checkpoint.describe(model),
+        }
+    )
     x, y = tf.constant(given[0]), tf.constant(given[-1])
 
     def batch(step):
@@ -155,7 +166,9 @@ def run(
     ------
     ValueError
         `steps` is no whole number of at least 1; or the checkpoint belongs to another
-        training, is damaged, or holds steps that this model has not done.
+        training, is damaged, or holds steps that this model has not done; or Keras's
+        BackupAndRestore came, which counts epochs of its own; or the model is made or
+        trained in a ``tf.distribute`` scope.
     FloatingPointError
         A loss is no longer finite.
     OSError
@@ -167,18 +180,29 @@ def run(
         `steps` are done already, so there is nothing to do.
     """
     steps = whole(steps)
+    _check_device(model)
+    callbacks = keras.tree.flatten(callbacks or [])
+    if any(isinstance(one, keras.callbacks.BackupAndRestore) for one in callbacks):
+        raise ValueError(
+            "callbacks: BackupAndRestore came, which would skip whole epochs; give "
+            "checkpoint_dir instead, which goes on from the very step."
+        )
     path = checkpoint.path_of(checkpoint_dir, model)
     if getattr(model, "loss_history", None) is None:
-        model.loss_history = pd.DataFrame(index=pd.Index([], name="step"))
+        model.loss_history = pd.DataFrame(
+            index=pd.Index([], dtype="int64", name="step")
+        )
     resume(model, done=int(counter), settings=settings, checkpoint_dir=checkpoint_dir)
     start = int(counter)
     if start >= steps:
         warnings.warn(
             f"{model.name}: nothing to do: {start:,} steps are done, and steps="
             f"{steps:,} counts them all. Give more to go on.",
-            stacklevel=3,
+            stacklevel=_outside(),
         )
         return model.loss_history
+    # Early stopping may have put back an earlier step: what followed is done anew.
+    model.loss_history = model.loss_history[model.loss_history.index <= start]
     bar = tqdm(
         total=steps,
         initial=start,
@@ -206,6 +230,40 @@ def whole(value, name: str = "steps") -> int:
     return int(value)
 
 
+def _outside() -> int:
+    """Return how many calls up the reader's own line stands, for a warning there.
+
+    Python shows a warning once a line, IPython once a run of the reader's cell.
+    """
+    package = __name__.partition(".")[0] + "."
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(package):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _check_device(model: keras.Model) -> None:
+    in_scope = tf.distribute.has_strategy()
+    if in_scope or model.distribute_strategy is not tf.distribute.get_strategy():
+        raise ValueError(
+            f"{model.name}: a tf.distribute scope came; its replicas would all draw "
+            f"the same minibatch. Make and train the model outside, on one device."
+        )
+
+
+def _check_updates(model: keras.Model) -> None:
+    """Refuse optimizers whose updates are not the steps, one by one."""
+    optimizer = model.optimizer
+    skips = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if skips or optimizer.gradient_accumulation_steps or optimizer.use_ema:
+        raise ValueError(
+            f"{model.name}: its optimizer's updates count the steps and a stop must "
+            f"not change them, but loss scaling (mixed_float16) skips some, "
+            f"gradient_accumulation_steps delays them and use_ema replaces the weights "
+            f"at every stop; compile it without."
+        )
+
+
 def resume(
     model: keras.Model, *, done: int, settings: dict, checkpoint_dir: str | Path
 ) -> None:
@@ -227,7 +285,7 @@ def resume(
     if path is None or not path.exists():
         return
     about = checkpoint.read(path, settings=settings)
-    if getattr(model, "left", None) == _mark(path):
+    if "mark" in about and getattr(model, "left", None) == about["mark"]:
         return
     if done:
         raise ValueError(
@@ -237,12 +295,7 @@ def resume(
         )
     model.load_weights(path)
     checkpoint.put_back(model, about)
-    model.left = _mark(path)
-
-
-def _mark(path: Path) -> tuple:
-    found = path.stat()
-    return path.resolve(), found.st_mtime_ns, found.st_ino
+    model.left = about.get("mark")
 
 
 class _Driver(keras.callbacks.Callback):
@@ -287,18 +340,20 @@ class _Driver(keras.callbacks.Callback):
             model=self.model,
             epochs=-(-self.steps // self.epoch),
             steps=self.epoch,
+            verbose=0,
         )
         self.told.on_train_begin()
-        self.number, begun = divmod(int(self.counter), self.epoch)
-        if begun:
-            history = self.model.loss_history
-            before = np.r_[0, history.index[:-1]] // self.epoch
-            rows = history[before == self.number].to_dict("records")
-            self.since = [{k: v for k, v in r.items() if v == v} for r in rows]
-        else:
-            self.told.on_epoch_begin(self.number)
+        self.number = int(self.counter) // self.epoch
+        history = self.model.loss_history
+        before = np.r_[0, history.index][:-1] // self.epoch
+        rows = history[before == self.number].to_dict("records")
+        self.since = [{k: v for k, v in r.items() if v == v} for r in rows]
+        self.begun = bool(rows)
 
     def on_train_batch_begin(self, batch, logs=None):
+        if not self.begun:
+            self.told.on_epoch_begin(self.number)
+            self.begun = True
         self.told.on_train_batch_begin(batch)
         self.unsaved = False  # what an update that fails leaves is no whole state
 
@@ -332,9 +387,7 @@ class _Driver(keras.callbacks.Callback):
         }
         self.since = []
         self.told.on_epoch_end(self.number, means)
-        self.number = step // self.epoch
-        if step < self.steps and not self.model.stop_training:
-            self.told.on_epoch_begin(self.number)
+        self.number, self.begun = step // self.epoch, False
 
     def _diverge(self, name, value, step):
         """Keep the rows; the state is lost, so the checkpoint stays as it was."""
@@ -362,6 +415,10 @@ class _Driver(keras.callbacks.Callback):
     def _keep(self):
         self._record()
         if self.path:
-            checkpoint.save(self.path, self.model, settings=self.settings)
-            self.model.left = _mark(self.path)
+            self.model.left = checkpoint.save(
+                self.path,
+                self.model,
+                settings=self.settings,
+                over=getattr(self.model, "left", None),
+            )
         self.saved_at, self.unsaved = time.monotonic(), False

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import warnings
 
 import keras
 import numpy as np
@@ -159,6 +160,31 @@ def test_a_trained_model_refuses_another_training(options, difference):
     fit(model, 20)
 
 
+def test_a_rate_set_by_hand_is_not_undone_by_an_old_file(tmp_path):
+    fit(make(), 10, checkpoint_dir=tmp_path)
+    model = make()
+    model.g_optimizer.learning_rate = 1e-5
+    with pytest.raises(ValueError, match=r"generator.config.learning_rate was"):
+        fit(model, 20, checkpoint_dir=tmp_path)
+
+
+def test_integers_of_numpy_are_the_same_training(tmp_path):
+    networks = make().networks()
+    model = GAN(
+        **networks,
+        seed=np.int64(0),
+        discriminator_steps=np.int64(2),
+        name="small",
+    )
+    fit(model, 10, batch_size=np.int64(32), checkpoint_dir=tmp_path)
+    model.save(tmp_path / "small.keras")
+    again = make(discriminator_steps=2)
+    expected = fit(again, 20, checkpoint_dir=tmp_path)
+    assert expected.index.tolist() == [10, 20]
+    loaded = GAN.load(tmp_path / "small.keras")
+    pd.testing.assert_frame_equal(fit(loaded, 20), expected)
+
+
 def test_other_data_before_the_first_step_are_taken():
     """The compiled step must not hold the samples that were set before."""
     model, fresh = make(), make()
@@ -234,6 +260,68 @@ def test_early_stopping_and_checkpoints_of_keras_work(tmp_path):
     assert first < loaded.step <= last
 
 
+def test_steps_after_the_best_weights_are_done_anew(tmp_path):
+    """The step is among the weights that Keras puts back."""
+    model = make()
+    stopping = keras.callbacks.EarlyStopping(
+        "g_loss", patience=2, mode="max", restore_best_weights=True
+    )
+    fit(model, 400, callbacks=[stopping], checkpoint_dir=tmp_path)
+    best = model.step
+    assert best < model.loss_history.index[-1]
+    history = fit(model, best + 30, checkpoint_dir=tmp_path)
+    assert history.index.tolist() == list(range(10, best + 31, 10))
+    resumed = make()
+    fit(resumed, best + 40, checkpoint_dir=tmp_path)
+    assert resumed.loss_history.index.tolist() == list(range(10, best + 41, 10))
+
+
+def test_it_goes_on_from_weights_alone(tmp_path):
+    """In the middle of an epoch whose losses are not known."""
+    model = make()
+    fit(model, 20)
+    model.save_weights(tmp_path / "kept.weights.h5")
+    other = make()
+    other.load_weights(tmp_path / "kept.weights.h5")
+    assert fit(other, 40).index.tolist() == [30, 40]
+
+
+def test_the_warning_of_nothing_to_do_stands_at_the_readers_line():
+    model = make()
+    model.fit(RING, steps=10, verbose=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(RING, steps=10, verbose=0)
+    assert [each.filename for each in caught] == [__file__]
+
+
+def test_averages_that_nobody_would_use_are_refused():
+    adam = keras.optimizers.Adam(use_ema=True)
+    with pytest.raises(ValueError, match="use_ema came"):
+        make().compile(adam)
+
+
+def test_mixed_precision_goes_on_where_the_process_has_none(tmp_path):
+    try:
+        model = make(policy="mixed_float16")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    fit(model, 10)
+    model.save(tmp_path / "small.keras")
+    loaded = GAN.load(tmp_path / "small.keras")
+    assert loaded.generator.layers[0].compute_dtype == "float16"
+    pd.testing.assert_frame_equal(fit(loaded, 20), fit(model, 20))
+
+
+def test_tensorboard_counts_steps_a_second(tmp_path):
+    board = keras.callbacks.TensorBoard(tmp_path, write_steps_per_second=True)
+    with warnings.catch_warnings():
+        # Of the protocol files that TensorBoard's writer was generated from.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        fit(make(), 40, callbacks=[board])
+    assert list(tmp_path.glob("**/*tfevents*"))
+
+
 def test_samples_repeat_by_seed_and_are_drawn_anew_without():
     model = make()
     np.testing.assert_array_equal(model.generate(5, seed=1), model.generate(5, seed=1))
@@ -290,6 +378,9 @@ def test_a_distribution_scope_is_refused():
     networks = make().networks()
     with strategy.scope(), pytest.raises(ValueError, match=r"tf\.distribute scope"):
         GAN(**networks)
+    model = make()
+    with strategy.scope(), pytest.raises(ValueError, match=r"tf\.distribute scope"):
+        fit(model, 10)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import functools
+
 import keras
 import numpy as np
 import pandas as pd
@@ -152,6 +154,27 @@ def test_a_loss_may_be_a_function():
     ours, named = plain(loss=doubled), plain(loss="hinge")
     rows = [g.fit(RING, steps=1, batch_size=32, verbose=0) for g in (ours, named)]
     np.testing.assert_allclose(rows[0].d_loss, 2 * rows[1].d_loss, rtol=1e-5)
+
+
+def margin(size):
+    def loss(real, synthetic):
+        return [tf.reduce_mean(size - each) for each in (real, synthetic)]
+
+    return loss
+
+
+def test_another_function_is_another_training(tmp_path):
+    options = {"steps": 10, "verbose": 0, "checkpoint_dir": tmp_path}
+    plain(loss=margin(1.0)).fit(RING, **options)
+    with pytest.warns(UserWarning, match="nothing to do"):
+        plain(loss=margin(1.0)).fit(RING, **options)
+    with pytest.raises(ValueError, match=r"another training: loss\[1\] was"):
+        plain(loss=margin(2.0)).fit(RING, **options)
+
+
+def test_a_loss_that_cannot_be_saved_is_refused_at_the_door():
+    with pytest.raises(ValueError, match="cannot be saved with the model"):
+        plain(loss=functools.partial(losses.hinge))
 
 
 def test_a_discriminator_gives_one_number():

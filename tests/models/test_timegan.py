@@ -311,6 +311,11 @@ def test_a_stopped_training_goes_on_in_memory():
         fit(stopped, (2, 1, 1))
 
 
+def test_no_history_before_a_training():
+    with pytest.raises(ValueError, match="has not been trained"):
+        make().phase_history()
+
+
 def test_other_first_phases_are_refused(trained):
     model, _ = trained
     with pytest.raises(ValueError, match=r"first_phases\[0\] was 300, now it is 30"):

@@ -47,6 +47,23 @@ def test_a_functional_network_is_described_by_its_connections():
     )
 
 
+def test_precision_is_told_and_is_that_of_the_layers():
+    told = {}
+    for policy in ("float32", "mixed_float16", "mixed_bfloat16"):
+        keras.config.set_dtype_policy(policy)
+        try:
+            built = network()
+        finally:
+            keras.config.set_dtype_policy("float32")
+        told[policy] = checkpoint.describe(built)
+        again = keras.models.clone_model(built)
+        assert checkpoint.told(told[policy], checkpoint.describe(again)) == ""
+    assert "was 'mixed_float16', now it is 'mixed_bfloat16'" in checkpoint.told(
+        told["mixed_float16"], told["mixed_bfloat16"]
+    )
+    assert checkpoint.told(told["float32"], told["mixed_bfloat16"])
+
+
 @pytest.mark.parametrize(
     ("was", "now", "clause"),
     [
@@ -150,7 +167,7 @@ def test_errors_of_the_disk_are_reported_as_such(tmp_path, monkeypatch):
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "tiny.weights.h5"
-    checkpoint.save(path, model(), settings={"seed": 1})
+    mark = checkpoint.save(path, model(), settings={"seed": 1})
     before = path.read_bytes()
 
     def full(*_):
@@ -158,9 +175,77 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
 
     monkeypatch.setattr(checkpoint.os, "replace", full)
     with pytest.raises(OSError, match="No space left"):
-        checkpoint.save(path, model(), settings={"seed": 2})
+        checkpoint.save(path, model(), settings={"seed": 2}, over=mark)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_the_file_that_was_written_or_read_last_is_overwritten(tmp_path):
+    path = tmp_path / "tiny.weights.h5"
+    first = checkpoint.save(path, model(), settings={})
+    second = checkpoint.save(path, model(), settings={}, over=first)
+    before = path.read_bytes()
+    for over in (first, None):
+        with pytest.raises(ValueError, match="written by another training meanwhile"):
+            checkpoint.save(path, model(), settings={}, over=over)
+    assert path.read_bytes() == before
+    assert checkpoint.read(path)["mark"] == second
+
+
+def test_what_a_killed_write_leaves_is_not_taken_for_a_checkpoint(
+    tmp_path, monkeypatch
+):
+    seen = []
+    move = checkpoint.os.replace
+
+    def look(*paths):
+        seen.extend(tmp_path.glob(f"*{checkpoint.ENDING}"))
+        move(*paths)
+
+    monkeypatch.setattr(checkpoint.os, "replace", look)
+    checkpoint.save(tmp_path / "tiny.weights.h5", model(), settings={})
+    assert not seen
+
+
+def test_numbers_of_numpy_are_numbers():
+    settings = {"seed": np.int64(3), "weight": np.float64(0.5), "on": np.True_}
+    assert checkpoint.plain(settings) == {"seed": 3, "weight": 0.5, "on": True}
+
+
+def scaled(factor, shift=0):
+    return lambda a, b, power=2: factor * (a - b) ** power + shift
+
+
+def test_functions_are_told_apart_by_what_they_compute():
+    def other(a, b, power=3):
+        return 2 * (a - b) ** power
+
+    functions = [
+        scaled(2),
+        scaled(3),
+        scaled(2, shift=1),
+        lambda a, b: a - b,
+        lambda a, b: a + b,
+        other,
+        keras.losses.BinaryCrossentropy(),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+    ]
+    told = [json.dumps(checkpoint.of_function(each)) for each in functions]
+    assert len(set(told)) == len(functions)
+    assert told[0] == json.dumps(checkpoint.of_function(scaled(2)))
+
+
+def test_a_full_disk_is_an_error_of_the_disk(tmp_path, monkeypatch):
+    """HDF5 finds it when it closes the file, and raises a RuntimeError."""
+
+    def full(*_):
+        raise RuntimeError("file write failed: errno = 28")
+
+    made = model()
+    monkeypatch.setattr(type(made), "save_weights", full)
+    with pytest.raises(OSError, match=r"could not be written: .* errno = 28"):
+        checkpoint.save(tmp_path / "tiny.weights.h5", made, settings={})
+    assert not list(tmp_path.iterdir())
 
 
 def test_weights_are_stored_by_their_place_in_the_model(tmp_path):

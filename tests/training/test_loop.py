@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from gan_notes.training import checkpoint, loop
 
@@ -74,6 +75,68 @@ def test_nothing_to_do_is_said():
     with pytest.warns(UserWarning, match="nothing to do: 10 steps are done"):
         fit(model, 10)
     np.testing.assert_array_equal(model.get_weights()[0], before)
+
+
+def test_the_warning_stands_at_the_readers_line():
+    """Elsewhere Python shows it once, and the second call would be silent."""
+    model = regression()
+    fit(model, 10)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(model, 10)
+    assert [each.filename for each in caught] == [__file__]
+
+
+@pytest.mark.parametrize("rows", [0, 32])
+def test_as_many_targets_as_inputs(rows):
+    with pytest.raises(ValueError, match=f"x has 64 rows and y {rows}; give as many"):
+        loop.fit(regression(), X, X[:rows, :1], steps=5, verbose=0)
+
+
+@pytest.mark.parametrize("batch_size", [0, 2.5])
+def test_what_is_no_size_of_a_batch_is_refused(batch_size):
+    with pytest.raises(ValueError, match=r"batch_size: .* is no whole number"):
+        fit(regression(), 5, batch_size=batch_size)
+
+
+def test_integers_of_numpy_are_the_same_training(tmp_path):
+    expected = fit(regression(), 20)
+    options = {"seed": np.int64(0), "batch_size": np.int32(16)}
+    fit(regression(), 10, checkpoint_dir=tmp_path, **options)
+    history = fit(regression(), 20, checkpoint_dir=tmp_path)
+    pd.testing.assert_frame_equal(history, expected)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        keras.optimizers.Adam(gradient_accumulation_steps=2),
+        keras.optimizers.Adam(use_ema=True),
+        keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()),
+    ],
+)
+def test_optimizers_whose_updates_are_not_the_steps_are_refused(optimizer):
+    model = regression()
+    model.compile(optimizer, "mse", jit_compile=False)
+    with pytest.raises(ValueError, match="updates count the steps"):
+        fit(model, 20)
+
+
+def test_a_distribution_scope_is_refused():
+    scope = tf.distribute.MirroredStrategy(["/cpu:0"]).scope
+    outside = regression()
+    with scope(), pytest.raises(ValueError, match=r"tf\.distribute scope"):
+        fit(outside, 10)
+    with scope():
+        inside = regression()
+    with pytest.raises(ValueError, match=r"tf\.distribute scope"):
+        fit(inside, 10)
+
+
+def test_it_goes_on_after_a_fit_of_keras():
+    model = regression()
+    model.fit(X, X[:, :1], batch_size=64, epochs=7, verbose=0)
+    assert list(fit(model, 17).index) == [12, 17]
 
 
 @pytest.mark.parametrize("steps", [0, -3, 2.0, True, "7"])
@@ -235,6 +298,19 @@ def test_a_file_replaced_behind_its_back_is_not_overwritten(tmp_path):
         fit(model, 20, checkpoint_dir=tmp_path)
 
 
+def test_a_file_that_another_wrote_meanwhile_is_not_overwritten(tmp_path):
+    """Two trainings began in one folder when it was empty."""
+    model = regression()
+
+    def another(_):
+        fit(regression(), 5, seed=1, checkpoint_dir=tmp_path)
+
+    with pytest.raises(ValueError, match="written by another training meanwhile"):
+        fit(model, 20, checkpoint_dir=tmp_path, callbacks=[At(10, another)])
+    assert checkpoint.read(tmp_path / FILE)["settings"]["seed"] == 1
+    assert model.loss_history.index[-1] == 20
+
+
 def test_a_home_folder_is_expanded(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     fit(regression(), 5, checkpoint_dir="~/kept")
@@ -302,14 +378,37 @@ def test_an_epoch_that_was_begun_goes_on_after_a_stop(tmp_path):
     assert rest.logs[0] == pytest.approx(whole.logs[0])
 
 
-def test_learning_rate_scheduler_resumes_exactly(tmp_path):
+def test_backup_and_restore_is_refused(tmp_path):
+    """It would take up its own weights and then train nothing."""
+    backup = keras.callbacks.BackupAndRestore(tmp_path)
+    with pytest.raises(ValueError, match="give checkpoint_dir instead"):
+        fit(regression(), 10, callbacks=[backup])
+
+
+def test_a_bar_of_keras_may_be_given():
+    fit(regression(), 10, callbacks=[keras.callbacks.ProgbarLogger()])
+
+
+@pytest.mark.parametrize("end", ["done", "stopped", "interrupted"])
+@pytest.mark.parametrize("stop_at", [15, 20])
+def test_learning_rate_scheduler_resumes_exactly(tmp_path, stop_at, end):
+    """An epoch of 4 steps ends with an execution of 5: at 15 another has begun."""
+
     def halving():
         return keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
 
     whole = regression()
     expected = fit(whole, 40, callbacks=[halving()])
     assert float(whole.optimizer.learning_rate) == pytest.approx(0.01 / 2**8)
-    fit(regression(), 20, checkpoint_dir=tmp_path, callbacks=[halving()])
+    options = {"checkpoint_dir": tmp_path}
+    if end == "done":
+        fit(regression(), stop_at, callbacks=[halving()], **options)
+    elif end == "stopped":
+        fit(regression(), 40, callbacks=[halving(), At(stop_at, stop)], **options)
+    else:
+        told = [halving(), At(stop_at, interrupt)]
+        with pytest.raises(KeyboardInterrupt):
+            fit(regression(), 40, callbacks=told, **options)
     resumed = regression()
     history = fit(resumed, 40, checkpoint_dir=tmp_path, callbacks=[halving()])
     pd.testing.assert_frame_equal(history, expected)
