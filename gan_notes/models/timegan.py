@@ -357,7 +357,7 @@ class TimeGAN(StepModel):
             Steps of each phase. A joint step has two updates of generator and
             embedder and at most one of the discriminator. The authors' code: 10,000.
         batch_size, checkpoint_dir, callbacks, verbose
-            As in :meth:`StepModel.fit`.
+            As in ``StepModel.fit``.
 
         Returns
         -------

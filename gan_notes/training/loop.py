@@ -271,6 +271,7 @@ class _Driver(keras.callbacks.Callback):
 
     def __exit__(self, kind, error, trace):
         self.bar.close()
+        self._record()
         try:
             if self.unsaved:
                 self._keep()

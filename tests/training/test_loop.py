@@ -131,14 +131,18 @@ def test_ctrl_c_after_the_last_batch_is_not_swallowed(tmp_path):
         def on_train_end(self, logs=None):
             interrupt(self.model)
 
+    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         fit(regression(), 20, checkpoint_dir=tmp_path, callbacks=[Late()])
     assert checkpoint.read(tmp_path / FILE)["history"]["index"][-1] == 20
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_an_update_that_fails_leaves_the_last_whole_state(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+@pytest.mark.parametrize(("patience", "kept"), [(0.0, [5, 10]), (60.0, None)])
+def test_an_update_that_fails_leaves_the_last_whole_state(
+    tmp_path, monkeypatch, patience, kept
+):
+    monkeypatch.setattr(loop, "SAVE_SECONDS", patience)
     model = regression()
 
     def break_graph(model):
@@ -146,7 +150,10 @@ def test_an_update_that_fails_leaves_the_last_whole_state(tmp_path, monkeypatch)
 
     with pytest.raises(ZeroDivisionError):
         fit(model, 40, checkpoint_dir=tmp_path, callbacks=[At(10, break_graph)])
-    assert checkpoint.read(tmp_path / FILE)["history"]["index"] == [5, 10]
+    if kept:
+        assert checkpoint.read(tmp_path / FILE)["history"]["index"] == kept
+    else:
+        assert not (tmp_path / FILE).exists()
     assert list(model.loss_history.index) == [5, 10]
 
 
