@@ -320,8 +320,9 @@ def begin(
         device, repeats = f"CPU ({os.cpu_count()} cores)", ""
     data = f" · prices: {parameters['source']}" if "source" in parameters else ""
     print(
-        f"TensorFlow {tf.__version__} · {device}{data} · about {_minutes(cpu_minutes)} "
-        f"on 2 CPU cores, {_minutes(gpu_minutes)} on a GPU{repeats}"
+        f"TensorFlow {tf.__version__} · {device}{data}\n"  # a page has some 85 columns
+        f"about {_minutes(cpu_minutes)} on 2 CPU cores, "
+        f"{_minutes(gpu_minutes)} on a GPU{repeats}"
     )
     return Chapter(name, parameters, device)
 

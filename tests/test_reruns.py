@@ -409,16 +409,17 @@ def test_begin_switches_on_op_determinism_on_a_cpu(fresh):
 
 
 def begun(capsys):
-    """Begin a chapter; return its device and the line it printed."""
+    """Begin a chapter; return its device and the lines it printed."""
     device = notebooks.begin("x", dict(LEGAL), cpu_minutes=1, gpu_minutes=1).device
     return device, capsys.readouterr().out
 
 
-def test_the_first_line_says_where_and_how_long(capsys):
+def test_the_first_lines_say_where_and_how_long(capsys):
     device, line = begun(capsys)
     assert device == f"CPU ({os.cpu_count()} cores)"
-    assert f" · {device} · prices: sample · about 60 s on 2 CPU cores, 60 s" in line
-    assert line.count("\n") == 1
+    assert f" · {device} · prices: sample\nabout 60 s on 2 CPU cores, 60 s" in line
+    assert line.count("\n") == 2
+    assert max(map(len, line.splitlines())) <= 80
     assert "approximately" not in line
 
 
