@@ -36,7 +36,7 @@ import keras  # noqa: E402  the threads come first
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from gan_notes import timegan  # noqa: E402
+from gan_notes.models import timegan  # noqa: E402
 
 LENGTH, FEATURES, HIDDEN, LAYERS, BATCH = 24, 6, 24, 3, 128
 
