@@ -7,8 +7,6 @@ from windows that are in the order of time and one day apart; they ask for chang
 (`Windows.changes`), since days of levels cannot be shuffled.
 """
 
-import importlib
-
 import numpy as np
 from scipy import optimize, special, stats
 
@@ -174,7 +172,7 @@ def bootstrap(
     windows = _checked(windows, n)
     days = days_of(windows)
     if block is None:
-        lengths = _arch("bootstrap").optimal_block_length(days)["stationary"]
+        lengths = _arch().bootstrap.optimal_block_length(days)["stationary"]
         block = max(float(lengths.mean()), 1.0)
     random = np.random.default_rng(seed)
     at = random.integers(len(days), size=(n, windows.shape[1]))
@@ -216,10 +214,9 @@ def garch(windows: np.ndarray, n: int, *, seed: int = 0) -> np.ndarray:
     windows = _checked(windows, n)
     days = days_of(windows).astype("float64")
     unit = np.maximum(days.std(axis=0), 1e-12)
+    arch = _arch()
     fits = [
-        _arch("univariate")
-        .arch_model(column, p=1, q=1, dist="t", rescale=False)
-        .fit(disp="off")
+        arch.univariate.arch_model(column, dist="t", rescale=False).fit(disp="off")
         for column in (days / unit).T
     ]
     mu, omega, alpha, beta, _ = np.array([fit.params for fit in fits]).T
@@ -290,15 +287,17 @@ ALL = {
 }  # in the order of a table
 
 
-def _arch(part: str):
-    """Import a part of arch, or say which extra holds it."""
+def _arch():
+    """Import arch, or say which extra holds it."""
     try:
-        return importlib.import_module(f"arch.{part}")
+        import arch.bootstrap
+        import arch.univariate
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "arch, which fits GARCH and block lengths, is not installed; run "
             'pip install "gan-notes[finance]".'
         ) from error
+    return arch
 
 
 def _freedom(excess: float) -> float:
