@@ -252,8 +252,11 @@ def _fit_standard(returns: np.ndarray) -> dict:
     return {"mean": float(returns.mean()), "std": float(returns.std())}
 
 
-def _fit_scores(returns: np.ndarray) -> dict:
-    """Table from log-return to normal score, thinned to `KNOTS`."""
+def rank_table(returns: np.ndarray) -> dict:
+    """Return the table from a sample (n,) to normal scores, thinned to `KNOTS`.
+
+    See :class:`Transform`; :func:`to_scores` applies it.
+    """
     # A price that stays gives exactly 0 many times; rounding makes near ties tie.
     values, counts = np.unique(np.round(returns, 12), return_counts=True)
     ranks = np.cumsum(counts) - (counts - 1) / 2
@@ -264,6 +267,11 @@ def _fit_scores(returns: np.ndarray) -> dict:
     nearer_left = grid - scores[right - 1] < scores[right] - grid
     keep = np.unique(np.where(nearer_left, right - 1, right))
     return {"returns": values[keep].tolist(), "scores": scores[keep].tolist()}
+
+
+def to_scores(x: np.ndarray, table: dict) -> np.ndarray:
+    """Map values of any shape to normal scores by a :func:`rank_table`."""
+    return _interpolate(x, table, "returns", "scores")
 
 
 def _interpolate(x: np.ndarray, parameters: dict, source: str, target: str):
@@ -281,12 +289,12 @@ def _interpolate(x: np.ndarray, parameters: dict, source: str, target: str):
 
 _FIT = {
     "levels": _fit_levels,
-    "normal_scores": _fit_scores,
+    "normal_scores": rank_table,
     "log_returns": _fit_standard,
 }
 _FORWARD = {
     "levels": lambda x, p: (x - p["low"]) / (p["high"] - p["low"]),
-    "normal_scores": lambda x, p: _interpolate(x, p, "returns", "scores"),
+    "normal_scores": to_scores,
     "log_returns": lambda x, p: (x - p["mean"]) / p["std"],
 }
 _BACKWARD = {
