@@ -18,6 +18,7 @@ from gan_notes.training import loop
 
 UNITS = 24  # of each LSTM below: the hidden size of the TimeGAN that it judges
 BATCH = 128
+STEPS = {"lstm": 1000, "boosting": 100}  # updates, trees
 
 
 def window_features(changes: np.ndarray) -> np.ndarray:
@@ -67,6 +68,60 @@ def window_features(changes: np.ndarray) -> np.ndarray:
     return np.concatenate(columns, axis=1)
 
 
+def scale_of(changes: np.ndarray) -> np.ndarray:
+    """Give the standard deviation per feature, 1 where nothing varies."""
+    scale = np.std(changes, axis=(0, 1), dtype="float64")
+    return np.where(scale > 0, scale, 1.0)
+
+
+def classify(
+    changes: np.ndarray,
+    synthetic: np.ndarray,
+    asked: np.ndarray,
+    *,
+    scale: np.ndarray,
+    judge: str = "boosting",
+    steps: int | None = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """Let a judge learn which windows are synthetic, and ask it about others.
+
+    Parameters
+    ----------
+    changes : float array (n, length, features)
+        What it learns from.
+    synthetic : int array (n,)
+        1 for the synthetic ones, 0 for the real ones.
+    asked : float array (m, length, features)
+    scale : float array (features,)
+        By which all changes are divided, see `scale_of`.
+    judge : "lstm" or "boosting"
+        An LSTM that reads the days, or gradient boosting on `window_features`.
+    steps : int
+        Updates of the LSTM, or trees; None: 1,000 updates, 100 trees.
+    seed : int
+        Of weights and minibatches.
+
+    Returns
+    -------
+    float array (m,), log-odds of "synthetic": above 0 is the verdict "synthetic"
+    """
+    if judge not in STEPS:
+        raise ValueError(f"judge: {judge!r} is not one of 'lstm', 'boosting'.")
+    steps = STEPS[judge] if steps is None else steps
+    x, test = changes / scale, asked / scale
+    if judge == "lstm":
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        model = _lstm(x, synthetic[:, None], loss, steps=steps, seed=seed)
+        return model.predict_on_batch(test.astype("float32"))[:, 0]
+    # Stopping early would hold back windows that overlap those it learns from.
+    model = HistGradientBoostingClassifier(
+        max_iter=steps, early_stopping=False, random_state=seed
+    )
+    model.fit(window_features(x), synthetic)
+    return model.decision_function(window_features(test))
+
+
 def fidelity(
     train_real: np.ndarray,
     test_real: np.ndarray,
@@ -110,20 +165,15 @@ def fidelity(
     taught = synthetic[: len(train_real)]
     test_real = thin(test_real, len(synthetic) - half)
     asked = synthetic[half : half + len(test_real)]
-    scale = _scale(train_real)
-    x = np.concatenate([train_real, taught]) / scale
-    y = np.repeat([0, 1], [len(train_real), len(taught)])
-    test = np.concatenate([test_real, asked]) / scale
-    if judge == "lstm":
-        loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        model = _lstm(x, y[:, None], loss, steps=steps, seed=seed)
-        score = model.predict_on_batch(test.astype("float32"))[:, 0]
-    elif judge == "boosting":
-        model = HistGradientBoostingClassifier(max_iter=100, random_state=seed)
-        model.fit(window_features(x), y)
-        score = model.decision_function(window_features(test))
-    else:
-        raise ValueError(f"judge: {judge!r} is not one of 'lstm', 'boosting'.")
+    score = classify(
+        np.concatenate([train_real, taught]),
+        np.repeat([0, 1], [len(train_real), len(taught)]),
+        np.concatenate([test_real, asked]),
+        scale=scale_of(train_real),
+        judge=judge,
+        steps=steps if judge == "lstm" else None,
+        seed=seed,
+    )
     label = np.repeat([0, 1], [len(test_real), len(asked)])
     return pd.DataFrame({"synthetic": label, "score": score})
 
@@ -299,11 +349,6 @@ def naive_errors(
         "constant": constant,
         "no change": np.abs(test_y - test_x[:, -1]).mean(axis=1),
     }
-
-
-def _scale(changes: np.ndarray) -> np.ndarray:
-    scale = np.std(changes, axis=(0, 1), dtype="float64")
-    return np.where(scale > 0, scale, 1.0)
 
 
 def _lstm(x, y, loss, *, steps, seed, looks=1, look=None):
