@@ -8,6 +8,7 @@ then name.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -18,6 +19,7 @@ from datetime import date
 from pathlib import Path
 
 import h5py
+import keras
 
 from gan_notes import notebooks
 from gan_notes.__main__ import take_parameters
@@ -130,6 +132,7 @@ def claim(folder, origin):
 def keep(path, about):
     """Turn a checkpoint into shipped weights: no optimizers, but provenance.
 
+    Where an optimizer averaged the weights, the averages are what ships.
     `path` is a checkpoint of `fit`; the name, under which `pretrained.load`
     finds the weights, is returned.
     """
@@ -147,17 +150,20 @@ def keep(path, about):
     }
     target = pretrained.FOLDER
     target.mkdir(exist_ok=True)
+    model = keras.saving.deserialize_keras_object(training["model"])
+    model.load_weights(path)
+    averaged = getattr(model, "averaged", contextlib.nullcontext)
     # Both are whole before either is in place.
     with tempfile.TemporaryDirectory(
         dir=target, prefix=".partial-"
     ) as partial:
         weights = Path(partial, path.name)
-        with h5py.File(path, "r") as file, h5py.File(weights, "w") as kept:
-            for group in file:
-                if "optimizer" not in group:
-                    file.copy(group, kept)
+        with averaged(), checkpoint.without_optimizers(model):
+            model.save_weights(weights)
+        with h5py.File(path, "r") as file, h5py.File(weights, "a") as kept:
+            file.copy("training", kept)
         tale = Path(partial, f"{name}.json")
-        tale.write_text(json.dumps(about, indent=1) + "\n")
+        tale.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
         os.replace(weights, target / weights.name)
         os.replace(tale, target / tale.name)
     return name

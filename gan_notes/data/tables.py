@@ -94,9 +94,15 @@ def common_days(series: dict, first, last, name: str, positive: bool) -> pd.Data
     return frame
 
 
-def changes_of(frame: pd.DataFrame) -> str:
-    """Say what a change is: "log-returns", or "differences" where those need signs."""
-    return "log-returns" if (frame.to_numpy() > 0).all() else "differences"
+def changes_of(frame: pd.DataFrame, differences: Sequence[str] = ()) -> str:
+    """Say what a change is: "log-returns", or "differences" where those need signs.
+
+    Tickers in `differences` were chosen to change so: "log-returns and differences".
+    """
+    if len(differences) and len(differences) < frame.shape[1]:
+        return "log-returns and differences"
+    chosen = len(differences) > 0
+    return "differences" if chosen or (frame.to_numpy() <= 0).any() else "log-returns"
 
 
 def sign_note(frame: pd.DataFrame) -> str:

@@ -33,6 +33,9 @@ class Transform:
         The last training prices, from which `inverse` starts unless told otherwise.
     parameters : list of dict
         What was fitted, a dictionary per ticker.
+    differences : tuple of str
+        Tickers whose changes are first differences instead of log-returns, such as
+        rates and indices of volatility.
 
     Notes
     -----
@@ -64,14 +67,18 @@ class Transform:
     tickers: list[str]
     start_prices: np.ndarray
     parameters: list[dict]
+    differences: tuple[str, ...] = ()
 
     @classmethod
-    def fit(cls, prices: pd.DataFrame, kind: str = "levels") -> Transform:
+    def fit(
+        cls, prices: pd.DataFrame, kind: str = "levels", differences=()
+    ) -> Transform:
         """Fit on the prices of the training period (days, d), and nothing else."""
-        cls.check(prices, kind)
+        cls.check(prices, kind, differences)
         values = prices.to_numpy("float64")
-        columns = values if kind == "levels" else np.diff(np.log(values), axis=0)
         tickers = [str(c) for c in prices.columns]
+        signed = [t in differences for t in tickers]
+        columns = values if kind == "levels" else changes(values, signed)
         for ticker, column in zip(tickers, columns.T, strict=True):
             unit = np.abs(column).max() if kind == "levels" else 1.0
             if len(column) < 2 or np.ptp(column) <= 1e-12 * unit:
@@ -80,27 +87,47 @@ class Transform:
                     "scale to fit; leave it out or choose another period."
                 )
         parameters = [_FIT[kind](column) for column in columns.T]
-        return cls(kind, tickers, values[-1].copy(), parameters)
+        return cls(kind, tickers, values[-1].copy(), parameters, tuple(differences))
 
     @staticmethod
-    def check(prices: pd.DataFrame, kind: str) -> None:
-        """Refuse an unknown kind, and logarithms of values of zero or less."""
+    def check(prices: pd.DataFrame, kind: str, differences=()) -> None:
+        """Refuse an unknown kind or ticker, and logarithms of zero or less."""
         if kind not in KINDS:
             raise ValueError(
                 f"transform: {kind!r} is none of {', '.join(KINDS)}. "
                 f"{tables.suggest(str(kind), KINDS)}".strip()
             )
-        bad = prices.columns[(prices <= 0).any()]
+        if isinstance(differences, str):
+            raise ValueError(
+                f"differences: {differences!r} came; give a list of tickers."
+            )
+        for ticker in differences:
+            if ticker not in prices.columns:
+                raise ValueError(
+                    f"differences: {ticker!r} is none of the tickers. "
+                    f"{tables.suggest(str(ticker), map(str, prices.columns))}".strip()
+                )
+        if kind == "levels" and len(differences):
+            raise ValueError(
+                "differences: windows of levels hold no changes; leave it out, or use "
+                "transform='normal_scores'."
+            )
+        bad = prices.columns[(prices <= 0).any()].difference(list(differences))
         if kind != "levels" and len(bad):
             raise ValueError(
                 f"transform: {kind!r} takes logarithms, but {bad[0]} has values of "
-                "zero or less; use transform='levels'."
+                f"zero or less; use transform='levels', or differences=[{bad[0]!r}]."
             )
 
     @property
     def holds_returns(self) -> bool:
-        """Whether windows hold log-returns, L of which need L + 1 prices."""
+        """Whether windows hold changes, L of which need L + 1 prices."""
         return self.kind != "levels"
+
+    @property
+    def signed(self) -> list[bool]:
+        """Which tickers' changes are first differences, (d,)."""
+        return [ticker in self.differences for ticker in self.tickers]
 
     @property
     def lowest(self) -> np.ndarray:
@@ -115,11 +142,11 @@ class Transform:
         values = np.asarray(prices, "float64")
         self._check_columns(values, "prices")
         if self.holds_returns:
-            values = np.diff(np.log(values), axis=-2)
+            values = changes(values, self.signed)
         return self._each(_FORWARD[self.kind], values).astype("float32")
 
     def unscale(self, x: np.ndarray) -> np.ndarray:
-        """Undo the scale alone: values for levels, log-returns otherwise, float64."""
+        """Undo the scale alone: values for levels, changes otherwise, float64."""
         values = np.asarray(x, "float64")
         self._check_columns(values, "x")
         return self._each(_BACKWARD[self.kind], values)
@@ -146,7 +173,7 @@ class Transform:
         start = self.start_prices if start_prices is None else start_prices
         start = np.asarray(start, "float64")
         self._check_columns(start, "start_prices")
-        return start[..., None, :] * np.exp(np.cumsum(values, axis=-2))
+        return chain(values, start, self.signed)
 
     def prices(
         self, x: np.ndarray, dates, start_prices=None
@@ -221,6 +248,7 @@ class Transform:
             "tickers": list(self.tickers),
             "start_prices": self.start_prices.tolist(),
             "parameters": [dict(p) for p in self.parameters],
+            "differences": list(self.differences),
         }
 
     @classmethod
@@ -228,7 +256,11 @@ class Transform:
         """Rebuild a transform from `to_config`, to the last digit."""
         start = np.asarray(config["start_prices"], "float64")
         return cls(
-            config["kind"], list(config["tickers"]), start, list(config["parameters"])
+            config["kind"],
+            list(config["tickers"]),
+            start,
+            list(config["parameters"]),
+            tuple(config["differences"]),
         )
 
     def _each(self, function, values: np.ndarray) -> np.ndarray:
@@ -244,6 +276,36 @@ class Transform:
             )
 
 
+def changes(values: np.ndarray, signed) -> np.ndarray:
+    """Return day-to-day changes (..., days - 1, d) of values (..., days, d).
+
+    Parameters
+    ----------
+    values : float array
+    signed : sequence of bool (d,)
+        True: first differences. False: log-returns, which want positive values.
+    """
+    signed = np.asarray(signed)
+    return np.diff(
+        np.where(signed, values, np.log(np.where(signed, 1.0, values))), axis=-2
+    )
+
+
+def chain(changes: np.ndarray, start: np.ndarray, signed) -> np.ndarray:
+    """Return the values after each change, (..., days, d): undo :func:`changes`.
+
+    Parameters
+    ----------
+    changes : float array (..., days, d)
+    start : float array (d,) or (..., d)
+        The values before the first change.
+    signed : sequence of bool (d,)
+    """
+    path, start = np.cumsum(changes, axis=-2), np.asarray(start)[..., None, :]
+    signed = np.asarray(signed)
+    return np.where(signed, start + path, start * np.exp(np.where(signed, 0.0, path)))
+
+
 def _fit_levels(values: np.ndarray) -> dict:
     return {"low": float(values.min()), "high": float(values.max())}
 
@@ -252,8 +314,11 @@ def _fit_standard(returns: np.ndarray) -> dict:
     return {"mean": float(returns.mean()), "std": float(returns.std())}
 
 
-def _fit_scores(returns: np.ndarray) -> dict:
-    """Table from log-return to normal score, thinned to `KNOTS`."""
+def rank_table(returns: np.ndarray) -> dict:
+    """Return the table from a sample (n,) to normal scores, thinned to `KNOTS`.
+
+    See :class:`Transform`; :func:`to_scores` applies it.
+    """
     # A price that stays gives exactly 0 many times; rounding makes near ties tie.
     values, counts = np.unique(np.round(returns, 12), return_counts=True)
     ranks = np.cumsum(counts) - (counts - 1) / 2
@@ -264,6 +329,11 @@ def _fit_scores(returns: np.ndarray) -> dict:
     nearer_left = grid - scores[right - 1] < scores[right] - grid
     keep = np.unique(np.where(nearer_left, right - 1, right))
     return {"returns": values[keep].tolist(), "scores": scores[keep].tolist()}
+
+
+def to_scores(x: np.ndarray, table: dict) -> np.ndarray:
+    """Map values of any shape to normal scores by a :func:`rank_table`."""
+    return _interpolate(x, table, "returns", "scores")
 
 
 def _interpolate(x: np.ndarray, parameters: dict, source: str, target: str):
@@ -281,12 +351,12 @@ def _interpolate(x: np.ndarray, parameters: dict, source: str, target: str):
 
 _FIT = {
     "levels": _fit_levels,
-    "normal_scores": _fit_scores,
+    "normal_scores": rank_table,
     "log_returns": _fit_standard,
 }
 _FORWARD = {
     "levels": lambda x, p: (x - p["low"]) / (p["high"] - p["low"]),
-    "normal_scores": lambda x, p: _interpolate(x, p, "returns", "scores"),
+    "normal_scores": to_scores,
     "log_returns": lambda x, p: (x - p["mean"]) / p["std"],
 }
 _BACKWARD = {

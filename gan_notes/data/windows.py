@@ -6,13 +6,14 @@ Chapter 05 looks at the windows, 06 trains on them, 07 judges on their changes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from gan_notes.data import dates as calendar
-from gan_notes.data import tables
+from gan_notes.data import tables, transforms
 from gan_notes.data.transforms import Transform
 
 FLOOR = 0.01  # of the lowest training price: the least price that has a logarithm
@@ -63,8 +64,8 @@ class Windows:
 
     @property
     def changes_are(self) -> str:
-        """What `changes` gives: "log-returns" or "differences"."""
-        return tables.changes_of(self.history)
+        """What `changes` gives: "log-returns", "differences", or both, by ticker."""
+        return tables.changes_of(self.history, self.transform.differences)
 
     @property
     def note(self) -> str:
@@ -74,7 +75,9 @@ class Windows:
         """
         attrs = self.history.attrs
         left_out = attrs.get("left_out", attrs.get("note", ""))
-        return tables.join_notes([left_out, tables.sign_note(self.history)])
+        chosen = list(self.transform.differences)
+        signs = tables.sign_note(self.history.drop(columns=chosen))
+        return tables.join_notes([left_out, signs])
 
     @property
     def unit(self) -> str:
@@ -104,7 +107,8 @@ class Windows:
         -------
         float64 array (n, L, d) or (n, L - 1, d)
             Log-returns; L - 1 of them where windows hold levels. First differences
-            instead where the data have values of zero or less.
+            instead where the data have values of zero or less, or where
+            ``make_windows`` was told so.
 
         Notes
         -----
@@ -188,8 +192,10 @@ class Windows:
             start = self._before(index[0])
         else:
             start = self.transform.check_start(start_prices)
-        path = np.cumsum(changes, axis=0)
-        values = start * np.exp(path) if self.positive else start + path
+        signed = self.transform.signed
+        if not (self.transform.holds_returns or self.positive):
+            signed = [True] * len(self.tickers)
+        values = transforms.chain(changes, start, signed)
         return pd.DataFrame(values, index=index, columns=self.tickers)
 
     def _before(self, day: pd.Timestamp) -> np.ndarray:
@@ -209,6 +215,7 @@ def make_windows(
     *,
     sequence_length: int = 24,
     transform: str = "levels",
+    differences: Sequence[str] = (),
     train_fraction: float = 0.8,
 ) -> Windows:
     """Cut prices into overlapping windows, the test ones later than the training ones.
@@ -221,6 +228,9 @@ def make_windows(
         L, the rows of a window. L log-returns need L + 1 days.
     transform : str
         "levels", "normal_scores" or "log_returns"; see `Transform`.
+    differences : sequence of str
+        Tickers that change by first differences rather than by log-returns, such as
+        interest rates; for windows of changes only.
     train_fraction : float
         Of the days, the earliest ones. The scale is fitted on these.
 
@@ -254,7 +264,9 @@ def make_windows(
         raise ValueError(
             f"train_fraction: {train_fraction!r} came; use a number between 0 and 1."
         )
-    Transform.check(prices, transform)  # test days too must have logarithms
+    Transform.check(
+        prices, transform, differences
+    )  # test days too must have logarithms
     span = sequence_length + (transform != "levels")  # days that a window needs
     cut = _training_days(len(prices), train_fraction)
     if cut < span or len(prices) - cut < 2 * span:
@@ -266,7 +278,7 @@ def make_windows(
             f"rows to train, keep a gap and test, but there are {len(prices):,}; use a "
             "shorter one or a longer period."
         )
-    fitted = Transform.fit(prices.iloc[:cut], transform)
+    fitted = Transform.fit(prices.iloc[:cut], transform, differences)
     train_prices, train_dates = _cut(prices.iloc[:cut], span, sequence_length)
     test_prices, test_dates = _cut(prices.iloc[cut + span :], span, sequence_length)
     return Windows(

@@ -6,9 +6,10 @@ data fit. Counter, draws, ``fit``, ``generate``, ``save`` and ``load`` stand her
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -111,11 +112,13 @@ class StepModel(keras.Model):
                 f"{self.name}: one optimizer came for two losses; its memory of past "
                 f"gradients would be mixed. Make one for each."
             )
-        for one in optimizers.values():
-            if getattr(one, "inner_optimizer", one).use_ema:
+        for name, one in optimizers.items():
+            inner = getattr(one, "inner_optimizer", one)
+            if inner.use_ema and inner.ema_overwrite_frequency:
                 raise ValueError(
-                    f"{self.name}: use_ema came, but nothing would ever put the "
-                    f"averages into the networks; leave it out."
+                    f"{self.name}: the optimizer of {name!r} has an "
+                    f"ema_overwrite_frequency, which would train on from the averages; "
+                    f"leave it out: generate uses the averages as it is."
                 )
         # Half precision loses small gradients; scaling the loss keeps them.
         policies = {
@@ -156,6 +159,28 @@ class StepModel(keras.Model):
         """Let one optimizer update its variables; `scaled` is its ``scale_loss``."""
         weights = self.moved()[name]
         self.optimizers[name].apply(tape.gradient(scaled, weights), weights)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Put the averages of ``use_ema`` into the networks, for a while.
+
+        Keras's optimizer keeps them beside the weights. Without ``use_ema``, nothing
+        changes.
+        """
+        held = []
+        try:
+            for name, variables in self.moved().items():
+                one = self.optimizers[name]
+                one = getattr(one, "inner_optimizer", one)
+                if one.use_ema and int(one.iterations):
+                    averages = one._model_variables_moving_average
+                    for variable, average in zip(variables, averages, strict=True):
+                        held.append((variable, variable.numpy()))
+                        variable.assign(average)
+            yield
+        finally:
+            for variable, value in held:
+                variable.assign(value)
 
     # Training
 
@@ -333,7 +358,8 @@ class StepModel(keras.Model):
         """
         seed = random.getrandbits(31) if seed is None else seed
         z = self.noise(loop.whole(n, "n"), tf.constant([seed % 2**31, 2**30], tf.int32))
-        return draws.in_parts(self, z).astype("float32")
+        with self.averaged():
+            return draws.in_parts(self, z).astype("float32")
 
     def get_config(self) -> dict:
         """Return the state of the training; a subclass adds its arguments."""

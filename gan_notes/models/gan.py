@@ -103,7 +103,8 @@ class GAN(StepModel):
             raise ValueError(
                 f"discriminator_steps: {discriminator_steps} is too few; at least 1."
             )
-        if generator.output_shape[1:] != discriminator.input_shape[1:]:
+        made = tf.TensorShape(generator.output_shape[1:])  # None fits any length
+        if not made.is_compatible_with(discriminator.input_shape[1:]):
             raise ValueError(
                 f"generator makes samples of shape {generator.output_shape[1:]}, but "
                 f"discriminator takes {discriminator.input_shape[1:]}; make them equal."
@@ -282,6 +283,6 @@ class GAN(StepModel):
         """Make a GAN again, its networks first."""
         config = dict(config)
         for part in ("generator", "discriminator", "loss"):
-            if isinstance(config[part], dict):
+            if isinstance(config.get(part), dict):
                 config[part] = keras.saving.deserialize_keras_object(config[part])
         return super().from_config(config)

@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gan_notes.models import gan, timegan  # noqa: F401  Keras then knows their classes
+from gan_notes.models import gan, returns, timegan  # noqa: F401  Keras knows them then
 from gan_notes.models.base import StepModel
 from gan_notes.training import checkpoint
 

@@ -586,3 +586,43 @@ def test_the_offline_six(kind):
     np.testing.assert_allclose(back, windows.test_prices[:, -24:], rtol=1e-5)
     spread = windows.changes(windows.train).std()
     assert 0.017 < spread < 0.018  # daily, all six together
+
+
+@pytest.mark.parametrize("kind", ["normal_scores", "log_returns"])
+def test_columns_may_change_by_differences(kind):
+    days = pd.bdate_range("2020-01-01", periods=120, name="date")
+    steps = np.random.default_rng(0).normal(size=(120, 2))
+    rate = steps[:, 1].cumsum()  # of both signs
+    table = pd.DataFrame({"KO": 50 * np.exp(steps[:, 0] / 50), "RATE": rate}, days)
+    windows = make_windows(
+        table, sequence_length=5, transform=kind, differences=["RATE"]
+    )
+    assert windows.changes_are == "log-returns and differences"
+    assert windows.note == ""  # it was chosen, so nobody need be told
+    changes = windows.changes(windows.test)
+    days_of_first = table.index.get_indexer(windows.test_dates[0])
+    np.testing.assert_allclose(
+        changes[0, :, 0], np.log(table["KO"]).diff().iloc[days_of_first], atol=1e-6
+    )
+    np.testing.assert_allclose(
+        changes[0, :, 1], table["RATE"].diff().iloc[days_of_first], atol=1e-5
+    )
+    for back in (
+        windows.prices(windows.test[0], dates=windows.test_dates[0]),
+        windows.join(windows.test[:1], dates=windows.test_dates[0]),
+    ):
+        np.testing.assert_allclose(back, table.loc[back.index], rtol=1e-4, atol=1e-4)
+    again = type(windows.transform).from_config(
+        json.loads(json.dumps(windows.transform.to_config()))
+    )
+    np.testing.assert_array_equal(
+        again.apply(windows.test_prices), windows.transform.apply(windows.test_prices)
+    )
+    with pytest.raises(ValueError, match=r"differences=\['RATE'\]"):
+        make_windows(table, sequence_length=5, transform=kind)
+    with pytest.raises(ValueError, match="'RATES' is none of the tickers"):
+        make_windows(table, sequence_length=5, transform=kind, differences=["RATES"])
+    with pytest.raises(ValueError, match="give a list"):
+        make_windows(table, sequence_length=5, transform=kind, differences="RATE")
+    with pytest.raises(ValueError, match="windows of levels hold no changes"):
+        make_windows(table, sequence_length=5, differences=["RATE"])

@@ -1,0 +1,100 @@
+"""Train what ships and takes longer than a chapter; keep it with provenance.
+
+python book/train.py returns-offline-0 --checkpoint-dir FOLDER
+python book/train.py returns-djia-0 --checkpoint-dir FOLDER --prices FILE
+
+A training that was stopped goes on from the folder. On one thread, so that
+two may run side by side. A maintainer's tool, like ship.py.
+"""
+
+import argparse
+import os
+import platform
+import sys
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import ship
+
+from gan_notes import load_prices, make_windows, notebooks
+
+DJIA = ["BA", "CAT", "DIS", "GE", "IBM", "KO"]
+RETURNS_STEPS, RETURNS_BATCH = 10_000, 256
+
+
+def windows(options, tickers, transform):
+    """Return the windows that a recipe trains on."""
+    source = {"source": options.prices} if tickers else {}
+    prices = load_prices(tickers, **source)
+    return make_windows(prices, sequence_length=24, transform=transform)
+
+
+def returns(name, options, *, seed, tickers=None):
+    """Train a ReturnsGAN; return what its provenance says of the data."""
+    from gan_notes.models.returns import ReturnsGAN
+
+    data = windows(options, tickers, "normal_scores")
+    model = ReturnsGAN(24, len(data.tickers), seed=seed, name=name)
+    model.compile(decay_steps=RETURNS_STEPS)
+    model.fit(
+        data.train,
+        steps=RETURNS_STEPS,
+        batch_size=RETURNS_BATCH,
+        checkpoint_dir=options.checkpoint_dir,
+    )
+    return {"transform": data.transform.to_config()}
+
+
+RECIPES = {
+    **{f"returns-offline-{i}": partial(returns, seed=i) for i in range(5)},
+    "returns-djia-0": partial(returns, seed=0, tickers=DJIA),
+}
+
+
+def main(arguments=None):
+    """Run the command line; return 0, or 1 after one line on what is wrong."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", choices=RECIPES)
+    parser.add_argument("--checkpoint-dir", type=Path, required=True)
+    parser.add_argument("--prices", help="a file of prices, for other data")
+    options = parser.parse_args(arguments)
+    try:
+        print(train(options))
+    except (ValueError, OSError) as error:
+        print(f"train: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def train(options):
+    """Train one recipe to its end and keep the weights; return their name."""
+    prices = options.prices and f" --prices {Path(options.prices).name}"
+    origin = {
+        "command": f"python book/train.py {options.name}{prices or ''}",
+        **ship.commit(),
+    }
+    options.checkpoint_dir = ship.claim(
+        options.checkpoint_dir / options.name, origin
+    )
+    for pool in ("INTRAOP", "INTEROP"):
+        os.environ[f"TF_NUM_{pool}_THREADS"] = "1"
+    notebooks.repeatable(0)
+    found = RECIPES[options.name](options.name, options)
+    about = {
+        **origin,
+        "date": date.today().isoformat(),
+        "parameters": {},
+        "versions": notebooks.versions(),
+        "hardware": f"{platform.machine()}, one thread",
+        **found,
+    }
+    (path,) = options.checkpoint_dir.glob("*.weights.h5")
+    return ship.keep(path, about)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
