@@ -84,7 +84,7 @@ def read_windows(
     read = {".npy": np.load, ".csv": pd.read_csv, ".parquet": pd.read_parquet}[kind]
     try:
         found = read(path)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(
             f"{path.name} cannot be read as {kind[1:]} ({reason}); write it anew."
