@@ -20,7 +20,13 @@ SPLITS = {"boosting": 20, "lstm": 8}
 
 
 def deal(
-    windows: int, length: int, *, block: int | None = None, stride: int = 1, seed=0
+    windows: int,
+    length: int,
+    *,
+    block: int | None = None,
+    stride: int = 1,
+    apart: int = 1,
+    seed=0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Deal blocks of days to three hands, and give each hand the windows inside them.
 
@@ -34,6 +40,9 @@ def deal(
         Days of a block; None: three lengths, 72 for windows of 24.
     stride : int
         Days from one window to the next.
+    apart : int
+        Days between the windows that a hand gets of a block; `length`: windows that
+        share no day, so that they count as independent.
     seed : int or sequence of ints
         The same seed deals the same hands.
 
@@ -67,7 +76,8 @@ def deal(
     offset = random.integers(days - count * block + 1)
     order = random.permutation(count)[: count // HANDS * HANDS]
     place = first_days - offset
-    inside = (place >= 0) & (place % block <= block - length)
+    within = place % block
+    inside = (place >= 0) & (within <= block - length) & (within % apart < stride)
     block_of = np.where(inside, place // block, -1)
     hands = [np.flatnonzero(np.isin(block_of, hand)) for hand in np.split(order, HANDS)]
     size = min(len(hand) for hand in hands)  # a stride leaves some blocks one less
@@ -81,6 +91,7 @@ def rounds(
     splits: int,
     limit: int | None = None,
     stride: int = 1,
+    apart: int = 1,
     seed: int = 0,
 ) -> Iterator[tuple[int, int, np.ndarray, np.ndarray, np.ndarray]]:
     """Pair the first hand of each split with windows that play the synthetic ones.
@@ -98,6 +109,8 @@ def rounds(
         At most so many windows of a kind; None: as many as a hand has.
     stride, seed
         As in `signed_auc`.
+    apart : int
+        As in `deal`.
 
     Yields
     ------
@@ -111,7 +124,11 @@ def rounds(
     given = synthetic if isinstance(synthetic, list | tuple) else [synthetic]
     for split in range(splits):
         hands = deal(
-            len(real_train), real_train.shape[1], stride=stride, seed=[seed, split]
+            len(real_train),
+            real_train.shape[1],
+            stride=stride,
+            apart=apart,
+            seed=[seed, split],
         )
         size = min(len(hands[0]), limit or len(hands[0]))
         for training, source in enumerate(given):

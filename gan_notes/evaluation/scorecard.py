@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from scipy import special, stats
 from tqdm import tqdm
 
 from gan_notes.data.exchange import read_windows
@@ -21,6 +22,12 @@ FRESH = "fresh real"
 COLUMNS = ["metric", "candidate", "value", "low", "high"]
 COLUMNS += ["better", "floor", "at_floor"]
 FEWEST = 100  # synthetic windows: a judge learns half and is asked about the other
+BETTER = {
+    "coverage": "higher",
+    "density": "nearer floor",
+    "Fréchet": "lower",
+    "MMD": "lower",
+}
 LIMITS = {"AUC": (0.0, 1.0), "coverage": (0.0, 1.0)}
 Z = 3.92  # standard errors in a 95 % interval
 
@@ -145,6 +152,39 @@ def scorecard(
     return _with_floors(card, " (quick)" * quick)
 
 
+def diversity(real: np.ndarray, synthetic: np.ndarray) -> dict[str, float]:
+    """Compare what windows look like: are all kinds there, and no others?
+
+    Each window becomes a point of `judges.window_features`, every feature replaced by
+    its normal score among all windows of both samples. As they come, windows of
+    returns are compared by their size alone: one stormy window outweighs a hundred
+    calm ones in a covariance, and its neighbourhood holds all of them.
+
+    Parameters
+    ----------
+    real, synthetic : float arrays (n, length, features) and (m, length, features)
+        Independent windows: real ones that share no day.
+
+    Returns
+    -------
+    dict of "coverage" and "density" (`distances.neighbour_counts`; .969 and 1 for two
+    independent samples of one size and law), "Fréchet" (`distances.frechet_distance`
+    on the first ten principal axes of the real points; above 0 for finite samples) and
+    "MMD" (`distances.mmd`; 0 in the mean)
+    """
+    x = judges.window_features(np.concatenate([real, synthetic]))
+    scores = special.ndtri(stats.rankdata(x, axis=0) / (len(x) + 1))
+    a, b = scores[: len(real)], scores[len(real) :]
+    counts = distances.neighbour_counts(a, b)
+    axes = distances.principal_axes(a)
+    return {
+        "coverage": float((counts > 0).mean()),
+        "density": float(counts.sum() / (5 * len(b))),
+        "Fréchet": distances.frechet_distance(axes.transform(a), axes.transform(b)),
+        "MMD": distances.mmd(a, b),
+    }
+
+
 def table(card: pd.DataFrame) -> pd.DataFrame:
     """Give a scorecard as text, a row per metric and a column per candidate.
 
@@ -177,20 +217,19 @@ def _fidelity(train, test, candidates, setting, seed, done, *, judge):
 
 
 def _diversity(train, test, candidates, setting, seed, done):
-    limit = min(setting.limit or 1000, 1000)
+    options = {"splits": setting.distances, "apart": train.shape[1], "seed": seed}
     for name, source in candidates.items():
-        rounds = fidelity.rounds(
-            train, source, splits=setting.distances, limit=limit, seed=seed
-        )
         found = {}
-        for training, split, known, taught, _ in rounds:
-            for metric, value in distances.diversity(known, taught).items():
+        for training, split, known, taught, _ in fidelity.rounds(
+            train, source, **options
+        ):
+            for metric, value in diversity(known, taught).items():
                 found.setdefault(metric, {})[training, split] = value
         for metric, values in found.items():
             grid = np.reshape(
                 [values[key] for key in sorted(values)], (-1, setting.distances)
             )
-            yield metric, name, *distances.mean_interval(grid), distances.BETTER[metric]
+            yield metric, name, *distances.mean_interval(grid), BETTER[metric]
         done()
 
 
