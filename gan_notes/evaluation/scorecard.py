@@ -153,7 +153,7 @@ def scorecard(
 
 
 def diversity(real: np.ndarray, synthetic: np.ndarray) -> dict[str, float]:
-    """Compare what windows look like: are all kinds there, and no others?
+    """Ask whether all kinds of windows are there, and no others.
 
     Each window becomes a point of `judges.window_features`, every feature replaced by
     its normal score among all windows of both samples. As they come, windows of
