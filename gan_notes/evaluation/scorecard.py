@@ -289,7 +289,7 @@ def _facts(train, test, candidates, setting, seed, done):
     options = {"draws": setting.draws, "seed": seed}
     block = min(2 * length, len(test) // 4)
     for name, source in candidates.items():
-        own = {"other_block": block} if source is None else {}
+        own = {"synthetic_block": block if source is None else 1}
         frames = []
         for x in [test] if source is None else source:
             far = facts.distances(train, x, block=2 * length, **own, **options)
@@ -299,9 +299,7 @@ def _facts(train, test, candidates, setting, seed, done):
                 f"{row.measure} {row.level:.0%}, {row.position}"
                 for row in risk.itertuples()
             ]
-            near = facts.memorisation(
-                train, x, block=own.get("other_block", 1), **options
-            )
+            near = facts.memorisation(train, x, block=own["synthetic_block"], **options)
             near["metric"] = "nearest, " + near["statistic"]
             parts = [
                 far.assign(value=far["distance"], better="lower"),
