@@ -31,11 +31,17 @@ def windows(options, tickers, transform):
 
 
 def returns(name, options, *, seed, tickers=None):
-    """Train a ReturnsGAN; return what its provenance says of the data."""
+    """Train a ReturnsGAN."""
     from gan_notes.models.returns import ReturnsGAN
 
     data = windows(options, tickers, "normal_scores")
-    model = ReturnsGAN(24, len(data.tickers), seed=seed, name=name)
+    model = ReturnsGAN(
+        24,
+        len(data.tickers),
+        transform=data.transform,
+        seed=seed,
+        name=name,
+    )
     model.compile(decay_steps=RETURNS_STEPS)
     model.fit(
         data.train,
@@ -43,7 +49,6 @@ def returns(name, options, *, seed, tickers=None):
         batch_size=RETURNS_BATCH,
         checkpoint_dir=options.checkpoint_dir,
     )
-    return {"transform": data.transform.to_config()}
 
 
 RECIPES = {
@@ -83,14 +88,13 @@ def train(options):
     for pool in ("INTRAOP", "INTEROP"):
         os.environ[f"TF_NUM_{pool}_THREADS"] = "1"
     notebooks.repeatable(0)
-    found = RECIPES[options.name](options.name, options)
+    RECIPES[options.name](options.name, options)
     about = {
         **origin,
         "date": date.today().isoformat(),
         "parameters": {},
         "versions": notebooks.versions(),
         "hardware": f"{platform.machine()}, one thread",
-        **found,
     }
     (path,) = options.checkpoint_dir.glob("*.weights.h5")
     return ship.keep(path, about)

@@ -16,8 +16,9 @@ import tensorflow as tf
 from scipy import stats
 
 from gan_notes.data import transforms
+from gan_notes.data.transforms import Transform
 from gan_notes.models import layers
-from gan_notes.models.base import StepModel
+from gan_notes.models.base import Priced, StepModel
 from gan_notes.models.gan import GAN
 from gan_notes.training import draws, loop
 
@@ -129,7 +130,7 @@ def build_critic(length: int, features: int, *, seed: int) -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("gan_notes")
-class ReturnsGAN(GAN):
+class ReturnsGAN(Priced, GAN):
     """A WGAN-GP on windows of returns in normal scores, with a dial for volatility.
 
     The window's *level* is the rank of its mean absolute value among the training
@@ -143,6 +144,8 @@ class ReturnsGAN(GAN):
         Days of a training window, L.
     features : int
         Tickers, d.
+    transform : Transform or its config
+        Of the training windows; `prices` needs it.
     seed : int
         Fixes weights, minibatches and noise.
     name : str
@@ -165,9 +168,14 @@ class ReturnsGAN(GAN):
     """
 
     def __init__(
-        self, sequence_length: int, features: int, *, seed: int = 0,
+        self,
+        sequence_length: int,
+        features: int,
+        *,
+        transform: Transform | dict | None = None,
+        seed: int = 0,
         name: str = "returns",
-    ):  # fmt: skip
+    ):
         self.sequence_length = loop.whole(sequence_length, "sequence_length")
         self.features = loop.whole(features, "features")
         super().__init__(
@@ -187,6 +195,7 @@ class ReturnsGAN(GAN):
             name="persistence", shape=(), trainable=False, initializer="zeros"
         )
         self._calibrated = None
+        self.set_transform(transform)
 
     def compile(
         self, *, decay_steps: int = 10_000, rate: float = RATE,
@@ -334,4 +343,5 @@ class ReturnsGAN(GAN):
             **StepModel.get_config(self),
             "sequence_length": self.sequence_length,
             "features": self.features,
+            "transform": self.transform and self.transform.to_config(),
         }
