@@ -21,6 +21,7 @@ from gan_notes import load_prices, make_windows, notebooks
 
 DJIA = ["BA", "CAT", "DIS", "GE", "IBM", "KO"]
 RETURNS_STEPS, RETURNS_BATCH = 10_000, 256
+TIMEGAN_STEPS = 10_000  # a phase
 
 
 def windows(options, tickers, transform):
@@ -51,9 +52,34 @@ def returns(name, options, *, seed, tickers=None):
     )
 
 
+def timegan(name, options, *, seed, tickers=None, transform="levels"):
+    """Train a TimeGAN, all three phases."""
+    from gan_notes.models.timegan import TimeGAN
+
+    data = windows(options, tickers, transform)
+    model = TimeGAN(
+        24,
+        len(data.tickers),
+        output_activation="sigmoid" if transform == "levels" else "linear",
+        transform=data.transform,
+        seed=seed,
+        name=name,
+    )
+    model.fit(
+        data.train,
+        steps=TIMEGAN_STEPS,
+        checkpoint_dir=options.checkpoint_dir,
+    )
+
+
 RECIPES = {
     **{f"returns-offline-{i}": partial(returns, seed=i) for i in range(5)},
     "returns-djia-0": partial(returns, seed=0, tickers=DJIA),
+    **{f"timegan-offline-{i}": partial(timegan, seed=i) for i in range(3)},
+    "timegan-returns-0": partial(
+        timegan, seed=0, transform="normal_scores"
+    ),
+    "timegan-djia-0": partial(timegan, seed=0, tickers=DJIA),
 }
 
 
