@@ -113,7 +113,9 @@ def claim(folder, origin):
     folder.mkdir(parents=True, exist_ok=True)
     mark = folder / "ship.json"
     if mark.exists():
-        if (found := json.loads(mark.read_text())) != origin:
+        if (
+            found := json.loads(mark.read_text(encoding="utf-8"))
+        ) != origin:
             raise ValueError(
                 f"checkpoint_dir: {folder} holds the training of {found}, "
                 f"this is {origin}; choose another folder."
@@ -123,7 +125,7 @@ def claim(folder, origin):
             f"checkpoint_dir: {folder} holds files of something else, "
             "which would be shipped with it; choose an empty folder."
         )
-    mark.write_text(json.dumps(origin, indent=1) + "\n")
+    mark.write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
     return folder
 
 
@@ -157,7 +159,9 @@ def keep(path, about):
                 if "optimizer" not in group:
                     file.copy(group, kept)
         tale = Path(partial, f"{name}.json")
-        tale.write_text(json.dumps(about, indent=1) + "\n")
+        tale.write_text(
+            json.dumps(about, indent=1) + "\n", encoding="utf-8"
+        )
         os.replace(weights, target / weights.name)
         os.replace(tale, target / tale.name)
     return name
