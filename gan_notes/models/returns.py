@@ -9,6 +9,7 @@ are set right after training.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -112,10 +113,10 @@ def build_generator(features: int, *, seed: int) -> keras.Model:
     return keras.Model(noise, Repeat()(returns, noise), name="generator")
 
 
-def build_critic(length: int, features: int, *, seed: int) -> keras.Model:
+def build_critic(length: int, features: int, *, lags, seed: int) -> keras.Model:
     """Build the critic: a residual MLP on :class:`StylisedFacts`."""
     window = keras.Input((length, features + 1))
-    hidden = StylisedFacts()(window)
+    hidden = StylisedFacts(lags)(window)
     for i in range(DEPTH):
         new = keras.layers.Dense(
             WIDTH,
@@ -144,6 +145,8 @@ class ReturnsGAN(Priced, GAN):
         Days of a training window, L.
     features : int
         Tickers, d.
+    lags : sequence of int
+        Of the autocovariances that the critic sees, see `StylisedFacts`.
     transform : Transform or its config
         Of the training windows; `prices` needs it.
     seed : int
@@ -172,15 +175,17 @@ class ReturnsGAN(Priced, GAN):
         sequence_length: int,
         features: int,
         *,
+        lags: Sequence[int] = LAGS,
         transform: Transform | dict | None = None,
         seed: int = 0,
         name: str = "returns",
     ):
+        self.lags = tuple(lags)
         self.sequence_length = loop.whole(sequence_length, "sequence_length")
         self.features = loop.whole(features, "features")
         super().__init__(
             build_generator(features, seed=seed),
-            build_critic(sequence_length, features, seed=seed),
+            build_critic(sequence_length, features, lags=self.lags, seed=seed),
             loss="wasserstein",
             penalty="gradient",
             discriminator_steps=5,
@@ -343,5 +348,6 @@ class ReturnsGAN(Priced, GAN):
             **StepModel.get_config(self),
             "sequence_length": self.sequence_length,
             "features": self.features,
+            "lags": list(self.lags),
             "transform": self.transform and self.transform.to_config(),
         }
