@@ -47,14 +47,14 @@ repository: $(VENV)/installed ## make repository URL=...: point badges and links
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(call check,$(PYTHON))
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) -c constraints.txt -e ".[cpu,sample,book,dev]"
+	$(BIN)/python $(PIP) -c constraints.txt -e ".[cpu,sample,finance,book,dev]"
 	@touch $@
 
 # As the notebooks' first cell does on Colab: skfolio alone, for the prices inside it.
 $(COLAB)/installed: pyproject.toml constraints.txt constraints-colab.txt
 	@$(call check,$(COLAB_PYTHON))
 	$(COLAB_PYTHON) -m venv $(COLAB)
-	$(COLAB)/bin/python $(PIP) -c constraints-colab.txt ".[cpu]" mlxtend papermill ipykernel
+	$(COLAB)/bin/python $(PIP) -c constraints-colab.txt ".[cpu,finance]" mlxtend papermill ipykernel
 	$(COLAB)/bin/python $(PIP) -c constraints.txt --no-deps skfolio
 	@touch $@
 

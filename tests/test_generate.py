@@ -6,7 +6,7 @@ import pytest
 
 import gan_notes
 from gan_notes.__main__ import main
-from gan_notes.data import synthetic
+from gan_notes.data import exchange
 from gan_notes.models import pretrained
 
 SERIES = [n for n in pretrained.generators() if "gan_" not in n and "dcgan" not in n]
@@ -40,7 +40,7 @@ def test_prices_and_returns_of_one_draw_agree(name, tmp_path, capsys):
         main(["generate", name, "--n", "3", "--seed", "5", "--output", str(again)]) == 0
     )
     np.testing.assert_allclose(
-        synthetic.read(again, list(returns.columns)).reshape(len(returns), -1),
+        exchange.read_windows(again, list(returns.columns)).reshape(len(returns), -1),
         returns,
         rtol=1e-6,
     )

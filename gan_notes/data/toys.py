@@ -1,4 +1,4 @@
-"""Toy points whose law is known; chapters 01 and 03."""
+"""Toy points and windows whose law is known; chapters 01, 03 and 06."""
 
 from __future__ import annotations
 
@@ -61,3 +61,48 @@ def gaussian_ring(
     random = np.random.default_rng(seed)
     centres = ring_centres(modes, radius)[random.integers(modes, size=n)]
     return (centres + std * random.normal(size=(n, 2))).astype("float32")
+
+
+def sines(
+    n: int = 10_000, *, length: int = 24, features: int = 5, seed: int = 0
+) -> np.ndarray:
+    """Draw windows of sines, the toy series of the TimeGAN paper.
+
+    Each window and feature is a sine with its own frequency and phase, both uniform on
+    [0, 0.1] (in radians a step, and radians), moved from [-1, 1] to [0, 1]. Windows and
+    features are independent: there is no order of time, and no date.
+
+    Parameters
+    ----------
+    n : int
+        Number of windows; 10,000 in the authors' code.
+    length, features : int
+        Steps and columns of a window.
+    seed : int
+        The same seed draws the same windows.
+
+    Returns
+    -------
+    float32 array (n, length, features)
+
+    Notes
+    -----
+    Yoon, Jarrett and van der Schaar (2019) write of frequencies in [0, 1] and phases in
+    [-pi, pi]; the first author says in issue 40 of their repository that all results
+    of the paper are on the ranges of the code, which are taken here. So no window holds
+    more than two fifths of a period.
+
+    Examples
+    --------
+    >>> sines(3).shape
+    (3, 24, 5)
+    """
+    if n < 1 or length < 2 or features < 1:
+        raise ValueError(
+            f"n, length, features: {n}, {length} and {features} came; use at least 1, "
+            "2 and 1."
+        )
+    random = np.random.default_rng(seed)
+    frequency, phase = random.uniform(0, 0.1, size=(2, n, 1, features))
+    steps = np.arange(length)[:, None]
+    return ((np.sin(frequency * steps + phase) + 1) / 2).astype("float32")

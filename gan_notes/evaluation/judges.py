@@ -6,6 +6,8 @@ generators trained on different representations stand on common ground. Real win
 come in the order of time.
 """
 
+import functools
+
 import keras
 import numpy as np
 import pandas as pd
@@ -18,6 +20,11 @@ from gan_notes.training import loop
 
 UNITS = 24  # of each LSTM below: the hidden size of the TimeGAN that it judges
 BATCH = 128
+LOSSES = {
+    "classes": functools.partial(keras.losses.BinaryCrossentropy, from_logits=True),
+    "absolute": keras.losses.MeanAbsoluteError,
+}
+STEPS = {"lstm": 1000, "boosting": 100}  # updates, trees
 
 
 def window_features(changes: np.ndarray) -> np.ndarray:
@@ -67,6 +74,59 @@ def window_features(changes: np.ndarray) -> np.ndarray:
     return np.concatenate(columns, axis=1)
 
 
+def scale_of(changes: np.ndarray) -> np.ndarray:
+    """Give the standard deviation per feature, 1 where nothing varies."""
+    scale = np.std(changes, axis=(0, 1), dtype="float64")
+    return np.where(scale > 0, scale, 1.0)
+
+
+def classify(
+    changes: np.ndarray,
+    synthetic: np.ndarray,
+    asked: np.ndarray,
+    *,
+    scale: np.ndarray,
+    judge: str = "boosting",
+    steps: int | None = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """Let a judge learn which windows are synthetic, and ask it about others.
+
+    Parameters
+    ----------
+    changes : float array (n, length, features)
+        What it learns from.
+    synthetic : int array (n,)
+        1 for the synthetic ones, 0 for the real ones.
+    asked : float array (m, length, features)
+    scale : float array (features,)
+        By which all changes are divided, see `scale_of`.
+    judge : "lstm" or "boosting"
+        An LSTM that reads the days, or gradient boosting on `window_features`.
+    steps : int
+        Updates of the LSTM, or trees; None: 1,000 updates, 100 trees.
+    seed : int
+        Of weights and minibatches.
+
+    Returns
+    -------
+    float array (m,), log-odds of "synthetic": above 0 is the verdict "synthetic"
+    """
+    if judge not in STEPS:
+        raise ValueError(f"judge: {judge!r} is not one of 'lstm', 'boosting'.")
+    steps = STEPS[judge] if steps is None else steps
+    x, test = changes / scale, asked / scale
+    if judge == "lstm":
+        model = _lstm(x, synthetic[:, None], "classes", steps=steps, seed=seed)
+        return model.predict_on_batch(test.astype("float32"))[:, 0]
+    # Stopping early would hold back windows that overlap those it learns from.
+    model = HistGradientBoostingClassifier(
+        max_iter=steps, early_stopping=False, random_state=seed
+    )
+    model.fit(window_features(x), synthetic)
+    return model.decision_function(window_features(test))
+
+
 def fidelity(
     train_real: np.ndarray,
     test_real: np.ndarray,
@@ -110,20 +170,15 @@ def fidelity(
     taught = synthetic[: len(train_real)]
     test_real = thin(test_real, len(synthetic) - half)
     asked = synthetic[half : half + len(test_real)]
-    scale = _scale(train_real)
-    x = np.concatenate([train_real, taught]) / scale
-    y = np.repeat([0, 1], [len(train_real), len(taught)])
-    test = np.concatenate([test_real, asked]) / scale
-    if judge == "lstm":
-        loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        model = _lstm(x, y[:, None], loss, steps=steps, seed=seed)
-        score = model.predict_on_batch(test.astype("float32"))[:, 0]
-    elif judge == "boosting":
-        model = HistGradientBoostingClassifier(max_iter=100, random_state=seed)
-        model.fit(window_features(x), y)
-        score = model.decision_function(window_features(test))
-    else:
-        raise ValueError(f"judge: {judge!r} is not one of 'lstm', 'boosting'.")
+    score = classify(
+        np.concatenate([train_real, taught]),
+        np.repeat([0, 1], [len(train_real), len(taught)]),
+        np.concatenate([test_real, asked]),
+        scale=scale_of(train_real),
+        judge=judge,
+        steps=steps if judge == "lstm" else None,
+        seed=seed,
+    )
     label = np.repeat([0, 1], [len(test_real), len(asked)])
     return pd.DataFrame({"synthetic": label, "score": score})
 
@@ -273,7 +328,7 @@ def utility(
     model = _lstm(
         x,
         y,
-        keras.losses.MeanAbsoluteError(),
+        "absolute",
         steps=steps,
         seed=seed,
         looks=min(looks, steps),
@@ -301,31 +356,23 @@ def naive_errors(
     }
 
 
-def _scale(changes: np.ndarray) -> np.ndarray:
-    scale = np.std(changes, axis=(0, 1), dtype="float64")
-    return np.where(scale > 0, scale, 1.0)
-
-
 def _lstm(x, y, loss, *, steps, seed, looks=1, look=None):
     """Train an LSTM that reads `x` and answers `y` after the last day.
 
     `look` is called with the model `looks` times on the way, the last time at the end.
     """
+    execution = min(50, max(steps // looks, 1))
+    model = _network(x.shape[1:], y.shape[-1], loss, execution)
     kernel = keras.initializers.GlorotUniform(seed)
-    orthogonal = keras.initializers.Orthogonal(seed=seed)
-    inputs = keras.Input(x.shape[1:])
-    hidden = keras.layers.LSTM(
-        UNITS, kernel_initializer=kernel, recurrent_initializer=orthogonal
-    )(inputs)
-    answer = keras.layers.Dense(y.shape[-1], kernel_initializer=kernel)(hidden)
-    model = keras.Model(inputs, answer)
-    # XLA would spend longer on compiling than these few hundred steps take.
-    model.compile(
-        keras.optimizers.Adam(3e-3),
-        loss,
-        steps_per_execution=min(50, max(steps // looks, 1)),
-        jit_compile=False,
-    )
+    recurrent = keras.initializers.Orthogonal(seed=seed)
+    bias = np.repeat([0.0, 1.0, 0.0, 0.0], UNITS)  # 1 opens the gate that remembers
+    hidden, answer = (x.shape[2], 4 * UNITS), (UNITS, y.shape[-1])
+    drawn = [kernel(hidden), recurrent((UNITS, 4 * UNITS)), bias]
+    model.set_weights([*drawn, kernel(answer), np.zeros(answer[1:])])
+    for variable in model.optimizer.variables:
+        if variable is not model.optimizer.learning_rate:
+            variable.assign(keras.ops.zeros_like(variable))
+    model.loss_history = None
     moments = list(np.linspace(steps / looks, steps, looks))
 
     def passed(batch, logs):
@@ -344,4 +391,21 @@ def _lstm(x, y, loss, *, steps, seed, looks=1, look=None):
         callbacks=[watch] if look else [],
         verbose=0,
     )
+    return model
+
+
+@functools.lru_cache(maxsize=4)
+def _network(shape, outputs, loss, execution):
+    """Build a network once: its graph takes longer to trace than to train briefly."""
+    inputs = keras.Input(shape)
+    answer = keras.layers.Dense(outputs)(keras.layers.LSTM(UNITS)(inputs))
+    model = keras.Model(inputs, answer)
+    # XLA would spend longer on compiling than these few hundred steps take.
+    model.compile(
+        keras.optimizers.Adam(3e-3),
+        LOSSES[loss](),
+        steps_per_execution=execution,
+        jit_compile=False,
+    )
+    model.optimizer.build(model.trainable_variables)
     return model
