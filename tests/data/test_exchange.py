@@ -64,7 +64,7 @@ def test_a_damaged_file_is_named(tmp_path, name):
 def test_other_endings_and_missing_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no file .*w\.csv"):
         read_windows(tmp_path / "w.csv")
-    (tmp_path / "w.xlsx").write_text("")
+    (tmp_path / "w.xlsx").write_text("", encoding="utf-8")
     with pytest.raises(ValueError, match=r"w.xlsx: its ending is none of"):
         read_windows(tmp_path / "w.xlsx")
 
