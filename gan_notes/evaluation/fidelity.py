@@ -5,6 +5,8 @@ against real data scores anything from .3 to .7. Over many random deals of the t
 days that averages out, and real days that the judge has not met give the floor.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
@@ -18,7 +20,13 @@ SPLITS = {"boosting": 20, "lstm": 8}
 
 
 def deal(
-    windows: int, length: int, *, block: int | None = None, stride: int = 1, seed=0
+    windows: int,
+    length: int,
+    *,
+    block: int | None = None,
+    stride: int = 1,
+    apart: int = 1,
+    seed=0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Deal blocks of days to three hands, and give each hand the windows inside them.
 
@@ -32,6 +40,9 @@ def deal(
         Days of a block; None: three lengths, 72 for windows of 24.
     stride : int
         Days from one window to the next.
+    apart : int
+        Days between the windows that a hand gets of a block; `length`: windows that
+        share no day, so that they count as independent.
     seed : int or sequence of ints
         The same seed deals the same hands.
 
@@ -65,11 +76,72 @@ def deal(
     offset = random.integers(days - count * block + 1)
     order = random.permutation(count)[: count // HANDS * HANDS]
     place = first_days - offset
-    inside = (place >= 0) & (place % block <= block - length)
+    within = place % block
+    inside = (place >= 0) & (within <= block - length) & (within % apart < stride)
     block_of = np.where(inside, place // block, -1)
     hands = [np.flatnonzero(np.isin(block_of, hand)) for hand in np.split(order, HANDS)]
     size = min(len(hand) for hand in hands)  # a stride leaves some blocks one less
     return tuple(thin(hand, size) for hand in hands)
+
+
+def rounds(
+    real_train: np.ndarray,
+    synthetic: np.ndarray | list[np.ndarray] | None,
+    *,
+    splits: int,
+    limit: int | None = None,
+    stride: int = 1,
+    apart: int = 1,
+    seed: int = 0,
+) -> Iterator[tuple[int, int, np.ndarray, np.ndarray, np.ndarray]]:
+    """Pair the first hand of each split with windows that play the synthetic ones.
+
+    Parameters
+    ----------
+    real_train : float array (n, length, features)
+        Changes, in the order of time, `stride` days apart.
+    synthetic : float array (m, length, features), a list of them, or None
+        Of one training, or one array per training. None: the second and third hand,
+        fresh real days.
+    splits : int
+        How often the days are dealt; the deals depend on `seed` alone.
+    limit : int
+        At most so many windows of a kind; None: as many as a hand has.
+    stride, seed
+        As in `signed_auc`.
+    apart : int
+        As in `deal`.
+
+    Yields
+    ------
+    training, split : ints
+    known, taught, asked : float arrays
+        Windows of the first hand, as many that play the synthetic ones, and others of
+        those: at most as many where `synthetic` is None, all that are left otherwise.
+    """
+    if stride == 1:
+        days_of(real_train)
+    given = synthetic if isinstance(synthetic, list | tuple) else [synthetic]
+    for split in range(splits):
+        hands = deal(
+            len(real_train),
+            real_train.shape[1],
+            stride=stride,
+            apart=apart,
+            seed=[seed, split],
+        )
+        size = min(len(hands[0]), limit or len(hands[0]))
+        for training, source in enumerate(given):
+            if source is None:
+                known, taught, asked = (real_train[thin(h, size)] for h in hands)
+                yield training, split, known, taught, asked
+                continue
+            order = np.random.default_rng([seed, split, training]).permutation(
+                len(source)
+            )
+            half = min(size, len(source) // 2)
+            known = real_train[thin(hands[0], half)]
+            yield training, split, known, source[order[:half]], source[order[half:]]
 
 
 def signed_auc(
@@ -80,6 +152,7 @@ def signed_auc(
     judge: str = "boosting",
     splits: int | None = None,
     steps: int | None = None,
+    limit: int | None = None,
     stride: int = 1,
     seed: int = 0,
     verbose: int = 0,
@@ -99,7 +172,6 @@ def signed_auc(
         Changes, in the order of time, `stride` days apart.
     synthetic : float array (m, length, features), a list of them, or None
         Of one training, or one array per training; changes too. None: fresh real days.
-        With fewer than some 2,000 windows the judge learns and is asked less.
     judge : "boosting" or "lstm"
         See `judges.classify`.
     splits : int
@@ -107,6 +179,9 @@ def signed_auc(
         whatever the candidate.
     steps : int
         Trees or updates of the judge; None: its own number.
+    limit : int
+        At most so many windows of a kind, learnt and asked; None: as many as there
+        are. Candidates are compared with one limit.
     stride : int
         Days between neighbouring real windows; at least the length where windows
         are independent.
@@ -125,68 +200,57 @@ def signed_auc(
     Raises
     ------
     ValueError
-        Arrays that do not match, missing values, or too few windows.
+        Arrays that do not match, missing values, too few windows, or windows that are
+        not `stride` days apart.
 
     Notes
     -----
     A classifier two-sample test, Lopez-Paz and Oquab (2017), out of time.
     """
+    if judge not in SPLITS:
+        raise ValueError(f"judge: {judge!r} is not one of 'boosting', 'lstm'.")
     real_train = _checked("real_train", real_train)
-    real_test = _checked("real_test", real_test)
-    if stride == 1:
-        days_of(real_train)
-    fresh = synthetic is None
-    given = synthetic if isinstance(synthetic, list | tuple) else [synthetic]
-    given = [real_train] if fresh else [_checked("synthetic", x) for x in given]
-    for name, other in [("real_test", real_test), *(("synthetic", x) for x in given)]:
-        if other.shape[1:] != real_train.shape[1:]:
-            raise ValueError(
-                f"{name}: windows are {other.shape[1:]} (days, features), those of "
-                f"real_train {real_train.shape[1:]}; give changes of one length and "
-                f"the same features."
-            )
-    splits = SPLITS.get(judge, 1) if splits is None else splits
-    areas = np.empty((len(given), splits))
-    bar = tqdm(total=areas.size, desc=f"AUC, {judge}", disable=not verbose)
-    for split in range(splits):
-        hands = deal(
-            len(real_train), real_train.shape[1], stride=stride, seed=[seed, split]
+    real_test = _checked("real_test", real_test, real_train)
+    if synthetic is not None:
+        given = synthetic if isinstance(synthetic, list | tuple) else [synthetic]
+        synthetic = [_checked("synthetic", one, real_train) for one in given]
+    splits = SPLITS[judge] if splits is None else splits
+    areas = np.empty((len(synthetic or [None]), splits))
+    options = {"splits": splits, "limit": limit, "stride": stride, "seed": seed}
+    for training, split, known, taught, asked in tqdm(
+        rounds(real_train, synthetic, **options),
+        total=areas.size,
+        desc=f"AUC, {judge}",
+        disable=not verbose,
+    ):
+        held_out = thin(real_test, min(len(asked), limit or len(asked)))
+        asked = thin(asked, len(held_out))
+        score = judges.classify(
+            np.concatenate([known, taught]),
+            np.repeat([0, 1], len(taught)),
+            np.concatenate([held_out, asked]),
+            scale=judges.scale_of(known),
+            judge=judge,
+            steps=steps,
+            seed=seed + split,
         )
-        for training, source in enumerate(given):
-            random = np.random.default_rng([seed, split, training])
-            if fresh:
-                taught, asked = source[hands[1]], source[hands[2]]
-            else:
-                order = random.permutation(len(source))
-                half = min(len(hands[0]), len(source) // 2)
-                taught, asked = source[order[:half]], source[order[half:]]
-            real = thin(real_train[hands[0]], len(taught))
-            held_out = thin(real_test, len(asked))
-            asked = thin(asked, len(held_out))
-            areas[training, split] = roc_auc_score(
-                np.repeat([0, 1], len(asked)),
-                judges.classify(
-                    np.concatenate([real, taught]),
-                    np.repeat([0, 1], len(taught)),
-                    np.concatenate([held_out, asked]),
-                    scale=judges.scale_of(real),
-                    judge=judge,
-                    steps=steps,
-                    seed=int(random.integers(2**31)),
-                ),
-            )
-            bar.update()
-    bar.close()
+        areas[training, split] = roc_auc_score(np.repeat([0, 1], len(asked)), score)
     return areas
 
 
-def _checked(name: str, windows: np.ndarray) -> np.ndarray:
+def _checked(name: str, windows: np.ndarray, like=None) -> np.ndarray:
     windows = np.asarray(windows, dtype="float64")
-    if windows.ndim != 3 or not len(windows):
+    if windows.ndim != 3 or len(windows) < 2:
         raise ValueError(
             f"{name}: shape {windows.shape} is not (n, length, features) with at least "
-            "one window."
+            "two windows."
         )
     if not np.isfinite(windows).all():
         raise ValueError(f"{name}: some values are missing or infinite; drop them.")
+    if like is not None and windows.shape[1:] != like.shape[1:]:
+        raise ValueError(
+            f"{name}: windows are {windows.shape[1:]} (days, features), those of "
+            f"real_train {like.shape[1:]}; give changes of one length and the same "
+            "features."
+        )
     return windows

@@ -6,6 +6,8 @@ generators trained on different representations stand on common ground. Real win
 come in the order of time.
 """
 
+import functools
+
 import keras
 import numpy as np
 import pandas as pd
@@ -18,6 +20,10 @@ from gan_notes.training import loop
 
 UNITS = 24  # of each LSTM below: the hidden size of the TimeGAN that it judges
 BATCH = 128
+LOSSES = {
+    "classes": functools.partial(keras.losses.BinaryCrossentropy, from_logits=True),
+    "absolute": keras.losses.MeanAbsoluteError,
+}
 STEPS = {"lstm": 1000, "boosting": 100}  # updates, trees
 
 
@@ -111,8 +117,7 @@ def classify(
     steps = STEPS[judge] if steps is None else steps
     x, test = changes / scale, asked / scale
     if judge == "lstm":
-        loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        model = _lstm(x, synthetic[:, None], loss, steps=steps, seed=seed)
+        model = _lstm(x, synthetic[:, None], "classes", steps=steps, seed=seed)
         return model.predict_on_batch(test.astype("float32"))[:, 0]
     # Stopping early would hold back windows that overlap those it learns from.
     model = HistGradientBoostingClassifier(
@@ -323,7 +328,7 @@ def utility(
     model = _lstm(
         x,
         y,
-        keras.losses.MeanAbsoluteError(),
+        "absolute",
         steps=steps,
         seed=seed,
         looks=min(looks, steps),
@@ -356,21 +361,18 @@ def _lstm(x, y, loss, *, steps, seed, looks=1, look=None):
 
     `look` is called with the model `looks` times on the way, the last time at the end.
     """
+    execution = min(50, max(steps // looks, 1))
+    model = _network(x.shape[1:], y.shape[-1], loss, execution)
     kernel = keras.initializers.GlorotUniform(seed)
-    orthogonal = keras.initializers.Orthogonal(seed=seed)
-    inputs = keras.Input(x.shape[1:])
-    hidden = keras.layers.LSTM(
-        UNITS, kernel_initializer=kernel, recurrent_initializer=orthogonal
-    )(inputs)
-    answer = keras.layers.Dense(y.shape[-1], kernel_initializer=kernel)(hidden)
-    model = keras.Model(inputs, answer)
-    # XLA would spend longer on compiling than these few hundred steps take.
-    model.compile(
-        keras.optimizers.Adam(3e-3),
-        loss,
-        steps_per_execution=min(50, max(steps // looks, 1)),
-        jit_compile=False,
-    )
+    recurrent = keras.initializers.Orthogonal(seed=seed)
+    bias = np.repeat([0.0, 1.0, 0.0, 0.0], UNITS)  # 1 opens the gate that remembers
+    hidden, answer = (x.shape[2], 4 * UNITS), (UNITS, y.shape[-1])
+    drawn = [kernel(hidden), recurrent((UNITS, 4 * UNITS)), bias]
+    model.set_weights([*drawn, kernel(answer), np.zeros(answer[1:])])
+    for variable in model.optimizer.variables:
+        if variable is not model.optimizer.learning_rate:
+            variable.assign(keras.ops.zeros_like(variable))
+    model.loss_history = None
     moments = list(np.linspace(steps / looks, steps, looks))
 
     def passed(batch, logs):
@@ -389,4 +391,21 @@ def _lstm(x, y, loss, *, steps, seed, looks=1, look=None):
         callbacks=[watch] if look else [],
         verbose=0,
     )
+    return model
+
+
+@functools.lru_cache(maxsize=4)
+def _network(shape, outputs, loss, execution):
+    """Build a network once: its graph takes longer to trace than to train briefly."""
+    inputs = keras.Input(shape)
+    answer = keras.layers.Dense(outputs)(keras.layers.LSTM(UNITS)(inputs))
+    model = keras.Model(inputs, answer)
+    # XLA would spend longer on compiling than these few hundred steps take.
+    model.compile(
+        keras.optimizers.Adam(3e-3),
+        LOSSES[loss](),
+        steps_per_execution=execution,
+        jit_compile=False,
+    )
+    model.optimizer.build(model.trainable_variables)
     return model

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from gan_notes.data.toys import gaussian_ring, ring_centres
 from gan_notes.evaluation import distances
@@ -185,3 +186,63 @@ def test_thin_keeps_order_and_both_ends():
     assert kept[-1] == 99
     assert (np.diff(kept) > 0).all()
     assert distances.thin(x, 500) is x
+
+
+# Intervals over splits and trainings ----------------------------------------------
+
+
+def test_one_training_has_student_s_interval():
+    scores = normal(7, seed=3)
+    value, low, high = distances.mean_interval(scores)
+    test = stats.ttest_1samp(scores, 0).confidence_interval()
+    assert value == pytest.approx(scores.mean())
+    assert (low, high) == pytest.approx((test.low, test.high))
+
+
+@pytest.mark.parametrize(("trainings", "splits"), [(5, 20), (3, 8), (1, 6)])
+def test_the_interval_holds_what_splits_and_trainings_add(trainings, splits):
+    """Effects of each training, each split and each pair; the truth is 0."""
+    random = np.random.default_rng(0)
+    spread = np.array([1.0, 0.7, 0.5])
+    if trainings == 1:  # another training is not in the interval of one
+        spread[0] = 0
+    covered = 0
+    for _ in range(400):
+        by_training = random.normal(size=(trainings, 1)) * spread[0]
+        by_split = random.normal(size=(1, splits)) * spread[1]
+        rest = random.normal(size=(trainings, splits)) * spread[2]
+        _, low, high = distances.mean_interval(by_training + by_split + rest)
+        covered += low <= 0 <= high
+    assert 0.92 <= covered / 400 <= 0.995  # .95 less three standard errors; wide errs
+
+
+def test_a_single_score_has_no_interval_of_its_own():
+    assert np.isnan(distances.mean_interval(np.array([0.5]))[1:]).all()
+    value, low, high = distances.mean_interval(np.array([0.5]), variance=0.01)
+    assert (low, high) == pytest.approx((0.5 - 0.196, 0.5 + 0.196), abs=1e-3)
+    assert value == 0.5
+
+
+# MMD ------------------------------------------------------------------------------
+
+
+def test_mmd_is_unbiased_and_sees_a_shift_a_width_and_a_lost_mode():
+    draws = [
+        distances.mmd(normal(60, 3, seed=[s, 1]), normal(60, 3, seed=[s, 2]))
+        for s in range(200)
+    ]
+    error = np.std(draws) / len(draws) ** 0.5
+    assert abs(np.mean(draws)) < 4 * error  # a biased estimate has some 1 / 60 more
+    assert error < 1e-3
+    real = normal(300, 3)
+    real[150:] += 3
+    for wrong in (real + 0.5, 1.5 * (real - real.mean(0)) + real.mean(0), real[:150]):
+        assert distances.mmd(real, wrong + 0.01 * normal(*wrong.shape, seed=1)) > 0.01
+
+
+def test_mmd_of_two_points_is_the_closed_form():
+    # The real distance is 1, so that the kernel is exp(-d^2 / 2).
+    real, synthetic = np.array([[0.0], [1.0]]), np.array([[3.0], [3.0]])
+    across = (np.exp(-4.5) + np.exp(-2.0)) / 2
+    expected = np.exp(-0.5) + 1 - 2 * across
+    assert distances.mmd(real, synthetic) == pytest.approx(expected)
