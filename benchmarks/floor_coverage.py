@@ -82,7 +82,9 @@ def main():
     result["versions"] = notebooks.versions()
     result["hardware"] = f"{platform.machine()}, {os.cpu_count()} cores"
     result["date"] = str(date.today())
-    Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    Path(__file__).with_suffix(".json").write_text(
+        json.dumps(result, indent=1) + "\n", encoding="utf-8"
+    )
     print(json.dumps(result))
 
 

@@ -198,5 +198,7 @@ result = {
     "date": date.today().isoformat(),
 }
 if not options.default_threads:
-    Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    Path(__file__).with_suffix(".json").write_text(
+        json.dumps(result, indent=1) + "\n", encoding="utf-8"
+    )
 print(json.dumps(result))

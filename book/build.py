@@ -91,7 +91,7 @@ def main(arguments=None):
 
 def pages():
     """Return every page of _toc.yml in reading order, as `book/name`."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     chapters = [
         page["file"] for part in toc["parts"] for page in part["chapters"]
     ]
@@ -108,11 +108,11 @@ def stage(staging, keep):
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     shutil.copy(ROOT / "_toc.yml", staging)
-    config = (ROOT / "_config.yml").read_text()
+    config = (ROOT / "_config.yml").read_text(encoding="utf-8")
     config = config.replace(
         "execute_notebooks: cache", "execute_notebooks: off"
     )
-    (staging / "_config.yml").write_text(config)
+    (staging / "_config.yml").write_text(config, encoding="utf-8")
     ignored = shutil.ignore_patterns("__pycache__", ".*")
     for folder in ("book", "benchmarks"):
         if (ROOT / folder).exists():
@@ -125,11 +125,13 @@ def compare(results, chapters):
     """Return a sentence for each number that a page does not have from its run."""
     wrong = []
     for page in chapters:
-        notebook = json.loads((ROOT / f"{page}.ipynb").read_text())
+        notebook = json.loads(
+            (ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
+        )
         name, result = Path(page).name, {"metrics": []}
         path = results / name / "metrics.json"
         if path.exists():
-            result = json.loads(path.read_text())
+            result = json.loads(path.read_text(encoding="utf-8"))
         wrong += published.contradictions(name, notebook, result)
     return wrong
 
@@ -189,7 +191,7 @@ def execute(source, target, parameters):
     except PapermillExecutionError as error:
         sources = [
             "".join(c["source"])
-            for c in json.loads(source.read_text())["cells"]
+            for c in json.loads(source.read_text(encoding="utf-8"))["cells"]
         ]
         lines = error.source.strip().splitlines()
         failure = (
@@ -211,7 +213,7 @@ def forget_the_build(path):
     That is papermill's cell of parameters, with a folder of this machine, and
     its record of the paths: the page and its download are the chapter's.
     """
-    notebook = json.loads(path.read_text())
+    notebook = json.loads(path.read_text(encoding="utf-8"))
     notebook["metadata"].pop("papermill", None)
     notebook["cells"] = [
         cell
@@ -255,7 +257,7 @@ def render(staging, html, draft):
 def drop_missing_pages(staging):
     """Leave pages that are not written yet out of the staged table of contents."""
     path = staging / "_toc.yml"
-    toc = yaml.safe_load(path.read_text())
+    toc = yaml.safe_load(path.read_text(encoding="utf-8"))
     for part in toc["parts"]:
         for page in list(part["chapters"]):
             if not list(staging.glob(page["file"] + ".*")):
@@ -264,9 +266,9 @@ def drop_missing_pages(staging):
     toc["parts"] = [part for part in toc["parts"] if part["chapters"]]
     if not list(staging.glob(toc["root"] + ".*")):
         (staging / f"{toc['root']}.md").write_text(
-            "# GAN notes\n\nA draft.\n"
+            "# GAN notes\n\nA draft.\n", encoding="utf-8"
         )
-    path.write_text(yaml.safe_dump(toc, sort_keys=False))
+    path.write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
 
 
 if __name__ == "__main__":

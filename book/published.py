@@ -3,10 +3,11 @@
 A cell that starts with `> **As published**` quotes numbers; its metadata
 name them: `"published": {"coverage, TimeGAN": "0.97"}`. A key is metric and
 candidate of a row of metrics.json, with ` low` or ` high` behind it for an end
-of the interval. The value is the text as the cell quotes it, or
-`{"text": "0.97", "tolerance": 0.02}` where a live training moves between
-processors; the tolerance is in the units of metrics.json, so 0.02 allows
-"12 %" two points.
+of the interval. The value is the text as the cell quotes it. Where a live
+training moves between processors it is `{"text": "0.97", "tolerance": 0.02}`:
+the tolerance is in the units of metrics.json, so 0.02 allows "12 %" two points,
+and smaller than the number. A number that small is quoted as a bound, in words
+and by `{"below": "0.1"}` or `{"above": "5"}`.
 """
 
 import re
@@ -28,16 +29,17 @@ def contradictions(name, notebook, result):
     found = []
     for cell in notebook["cells"]:
         for key, quoted in cell["metadata"].get("published", {}).items():
-            text, tolerance = parts(quoted)
-            if not quotes(cell, text):
-                fault = f"its cell does not quote {text!r}"
+            text, rule, tolerance = parts(quoted)
+            if fault := unfounded(cell, quoted):
+                pass
             elif key not in values:
                 fault = f"the text says {text}, the run has no such metric"
             elif len(values[key]) > 1:
                 fault = f"{len(values[key])} rows of the run have that name"
-            elif not agrees(text, values[key][0], tolerance):
+            elif not agrees(text, values[key][0], tolerance, rule):
+                said = " ".join(filter(None, (rule, text)))
                 fault = (
-                    f"the text says {text}, the run says {values[key][0]}"
+                    f"the text says {said}, the run says {values[key][0]}"
                 )
             else:
                 continue
@@ -45,11 +47,29 @@ def contradictions(name, notebook, result):
     return found
 
 
+def unfounded(cell, quoted):
+    """Say what is wrong with an entry whatever ran; empty where nothing is."""
+    text, _, tolerance = parts(quoted)
+    if not NUMBER.fullmatch(text):
+        return f"{text!r} is no number"
+    if not quotes(cell, text):
+        return f"its cell does not quote {text!r}"
+    if tolerance and tolerance >= abs(number(text)[0]):
+        return (
+            f"the tolerance {tolerance} is as large as the number {text}; "
+            "quote a bound, below or above"
+        )
+    return ""
+
+
 def parts(quoted):
-    """Return the text of an entry and its tolerance."""
+    """Return the text of an entry, "below", "above" or "", and its tolerance."""
     if isinstance(quoted, str):
-        return quoted, 0.0
-    return quoted["text"], quoted["tolerance"]
+        return quoted, "", 0.0
+    if "text" in quoted:
+        return quoted["text"], "", quoted["tolerance"]
+    ((rule, text),) = quoted.items()
+    return text, rule, 0.0
 
 
 def quotes(cell, text):
@@ -58,16 +78,28 @@ def quotes(cell, text):
     return re.search(rf"(?<![\w.,]){re.escape(text)}(?!\w|[.,]\d)", source)
 
 
-def agrees(text, value, tolerance=0.0):
-    """Say whether `value`, rounded as `text` is, is the number of `text`."""
-    found = NUMBER.fullmatch(text)
-    if not found or value is None:
+def agrees(text, value, tolerance=0.0, rule=""):
+    """Say whether `value`, rounded as `text` is, is the number of `text`.
+
+    With the rules "below" and "above", whether it lies on that side of it.
+    """
+    if not NUMBER.fullmatch(text) or value is None:
         return False
-    sign, whole, decimals, percent = found.groups(default="")
-    number = float(f"{whole.replace(',', '')}.{decimals}0")
-    number = -number if sign in ("-", "−") else number
-    unit = 10.0 ** -len(decimals) / (100 if percent else 1)
-    number = number / 100 if percent else number
+    said, unit = number(text)
+    if rule:
+        return value < said if rule == "below" else value > said
     # A number halfway between two prints may be printed as either.
     allowed = max(unit / 2, tolerance)
-    return abs(value - number) <= allowed * (1 + 1e-9)
+    return abs(value - said) <= allowed * (1 + 1e-9)
+
+
+def number(text):
+    """Return what a text says, and the unit of its last digit."""
+    found = NUMBER.fullmatch(text)
+    sign, whole, decimals, percent = found.groups(default="")
+    scale = 100 if percent else 1
+    said = float(f"{whole.replace(',', '')}.{decimals}0") / scale
+    return (
+        -said if sign in ("-", "−") else said,
+        10.0 ** -len(decimals) / scale,
+    )

@@ -21,7 +21,7 @@ def rewrite(url):
         raise SystemExit(
             f"URL={url!r}: expected https://github.com/OWNER/NAME"
         )
-    config = (ROOT / "_config.yml").read_text()
+    config = (ROOT / "_config.yml").read_text(encoding="utf-8")
     found = re.search(
         r"url: https://github\.com/([\w.-]+)/([\w.-]+)", config
     )
@@ -32,7 +32,7 @@ def rewrite(url):
     changed = []
     for pattern in FILES:
         for path in sorted(ROOT.glob(pattern)):
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
             edited = re.sub(site, f"{owner}.github.io/{name}", text)
             edited = re.sub(
                 rf"(github\.com|/github|/gh)/{repository}\b",
@@ -40,7 +40,7 @@ def rewrite(url):
                 edited,
             )
             if edited != text:
-                path.write_text(edited)
+                path.write_text(edited, encoding="utf-8")
                 changed.append(path)
     return changed
 

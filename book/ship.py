@@ -115,7 +115,9 @@ def claim(folder, origin):
     folder.mkdir(parents=True, exist_ok=True)
     mark = folder / "ship.json"
     if mark.exists():
-        if (found := json.loads(mark.read_text())) != origin:
+        if (
+            found := json.loads(mark.read_text(encoding="utf-8"))
+        ) != origin:
             raise ValueError(
                 f"checkpoint_dir: {folder} holds the training of {found}, "
                 f"this is {origin}; choose another folder."
@@ -125,7 +127,7 @@ def claim(folder, origin):
             f"checkpoint_dir: {folder} holds files of something else, "
             "which would be shipped with it; choose an empty folder."
         )
-    mark.write_text(json.dumps(origin, indent=1) + "\n")
+    mark.write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
     return folder
 
 
@@ -163,7 +165,9 @@ def keep(path, about):
         with h5py.File(path, "r") as file, h5py.File(weights, "a") as kept:
             file.copy("training", kept)
         tale = Path(partial, f"{name}.json")
-        tale.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+        tale.write_text(
+            json.dumps(about, indent=1) + "\n", encoding="utf-8"
+        )
         os.replace(weights, target / weights.name)
         os.replace(tale, target / tale.name)
     return name

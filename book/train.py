@@ -21,6 +21,7 @@ from gan_notes import load_prices, make_windows, notebooks
 
 DJIA = ["BA", "CAT", "DIS", "GE", "IBM", "KO"]
 RETURNS_STEPS, RETURNS_BATCH = 10_000, 256
+TIMEGAN_STEPS = 10_000  # a phase
 
 
 def windows(options, tickers, transform):
@@ -31,11 +32,17 @@ def windows(options, tickers, transform):
 
 
 def returns(name, options, *, seed, tickers=None):
-    """Train a ReturnsGAN; return what its provenance says of the data."""
+    """Train a ReturnsGAN."""
     from gan_notes.models.returns import ReturnsGAN
 
     data = windows(options, tickers, "normal_scores")
-    model = ReturnsGAN(24, len(data.tickers), seed=seed, name=name)
+    model = ReturnsGAN(
+        24,
+        len(data.tickers),
+        transform=data.transform,
+        seed=seed,
+        name=name,
+    )
     model.compile(decay_steps=RETURNS_STEPS)
     model.fit(
         data.train,
@@ -43,12 +50,36 @@ def returns(name, options, *, seed, tickers=None):
         batch_size=RETURNS_BATCH,
         checkpoint_dir=options.checkpoint_dir,
     )
-    return {"transform": data.transform.to_config()}
+
+
+def timegan(name, options, *, seed, tickers=None, transform="levels"):
+    """Train a TimeGAN, all three phases."""
+    from gan_notes.models.timegan import TimeGAN
+
+    data = windows(options, tickers, transform)
+    model = TimeGAN(
+        24,
+        len(data.tickers),
+        output_activation="sigmoid" if transform == "levels" else "linear",
+        transform=data.transform,
+        seed=seed,
+        name=name,
+    )
+    model.fit(
+        data.train,
+        steps=TIMEGAN_STEPS,
+        checkpoint_dir=options.checkpoint_dir,
+    )
 
 
 RECIPES = {
     **{f"returns-offline-{i}": partial(returns, seed=i) for i in range(5)},
     "returns-djia-0": partial(returns, seed=0, tickers=DJIA),
+    **{f"timegan-offline-{i}": partial(timegan, seed=i) for i in range(3)},
+    "timegan-returns-0": partial(
+        timegan, seed=0, transform="normal_scores"
+    ),
+    "timegan-djia-0": partial(timegan, seed=0, tickers=DJIA),
 }
 
 
@@ -83,14 +114,13 @@ def train(options):
     for pool in ("INTRAOP", "INTEROP"):
         os.environ[f"TF_NUM_{pool}_THREADS"] = "1"
     notebooks.repeatable(0)
-    found = RECIPES[options.name](options.name, options)
+    RECIPES[options.name](options.name, options)
     about = {
         **origin,
         "date": date.today().isoformat(),
         "parameters": {},
         "versions": notebooks.versions(),
         "hardware": f"{platform.machine()}, one thread",
-        **found,
     }
     (path,) = options.checkpoint_dir.glob("*.weights.h5")
     return ship.keep(path, about)

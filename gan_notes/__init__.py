@@ -20,10 +20,12 @@ __version__ = "0.1.0"
 
 _HOME = {
     "GAN": "models.gan",
+    "ReturnsGAN": "models.returns",
     "TimeGAN": "models.timegan",
     "load_images": "data.images",
     "load_prices": "data.prices",
     "make_windows": "data.windows",
+    "pretrained": "models.pretrained",
 }
 __all__ = sorted(_HOME)
 

@@ -256,7 +256,9 @@ class Chapter:
                 figure.savefig(partial / f"{name}.png", dpi=150, bbox_inches="tight")
             for name, frame in (data or {}).items():
                 frame.to_parquet(partial / f"{name}.parquet")
-            (partial / "metrics.json").write_text(json.dumps(result, indent=1))
+            (partial / "metrics.json").write_text(
+                json.dumps(result, indent=1), encoding="utf-8"
+            )
             for path in sorted(partial.iterdir(), key=lambda p: p.suffix == ".json"):
                 os.replace(path, folder / path.name)
         finally:

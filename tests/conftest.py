@@ -28,7 +28,7 @@ def pytest_addoption(parser):
 
 def toc():
     """Return the pages of _toc.yml in reading order, as `book/name`."""
-    tree = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    tree = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     pages = [page["file"] for part in tree["parts"] for page in part["chapters"]]
     return [tree["root"], *pages]
 

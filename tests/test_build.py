@@ -63,6 +63,15 @@ def test_a_tolerance_is_in_the_units_of_the_metrics():
     assert published.agrees("0.9", 0.94, 0.001), "never finer than what is printed"
 
 
+def test_a_bound_is_on_its_side_of_the_number():
+    assert published.agrees("0.1", 0.04, rule="below")
+    assert not published.agrees("0.1", 0.1, rule="below")
+    assert published.agrees("5 %", 0.06, rule="above")
+    assert not published.agrees("5 %", 0.05, rule="above")
+    assert not published.agrees("5", None, rule="above")
+    assert not published.agrees("5", float("nan"), rule="below")
+
+
 @given(st.floats(-1e6, 1e6), st.integers(0, 4))
 def test_what_was_printed_from_a_value_agrees_with_it(value, decimals):
     assert published.agrees(f"{value:,.{decimals}f}", value)
@@ -108,6 +117,21 @@ ROWS = [
         ("AUC, Timegan", "0.99", "the text says 0.99, the run has no such metric"),
         ("AUC, TimeGAN", "0.55", "its cell does not quote '0.55'"),
         ("twice", "1", "2 rows of the run have that name"),
+        ("AUC, TimeGAN", {"below": "250"}, None),
+        ("AUC, TimeGAN", {"above": "0.97"}, None),
+        (
+            "AUC, TimeGAN",
+            {"below": "0.97"},
+            "the text says below 0.97, the run says 0.99",
+        ),
+        ("AUC, TimeGAN", {"below": "0.5"}, "its cell does not quote '0.5'"),
+        ("AUC, TimeGAN", {"text": "0.99", "tolerance": 0.98}, None),
+        (
+            "AUC, TimeGAN",
+            {"text": "0.99", "tolerance": 0.99},
+            "the tolerance 0.99 is as large as the number 0.99; "
+            "quote a bound, below or above",
+        ),
     ],
 )
 def test_a_contradiction_is_one_sentence(key, entry, fault):
@@ -138,9 +162,11 @@ def book(tmp_path, monkeypatch):
     names = ["01_one", "02_two", "03_later"]
     part = {"caption": "A", "chapters": [{"file": f"book/{name}"} for name in names]}
     tree = {"format": "jb-book", "root": "book/index", "parts": [part]}
-    (root / "_toc.yml").write_text(yaml.safe_dump(tree))
-    (root / "_config.yml").write_text("execute:\n  execute_notebooks: cache\n")
-    (root / "book" / "index.md").write_text("# Start\n")
+    (root / "_toc.yml").write_text(yaml.safe_dump(tree), encoding="utf-8")
+    (root / "_config.yml").write_text(
+        "execute:\n  execute_notebooks: cache\n", encoding="utf-8"
+    )
+    (root / "book" / "index.md").write_text("# Start\n", encoding="utf-8")
     (root / "book" / "__pycache__").mkdir()
     parameters = "steps = 1  # type: int  updates\noutput_dir = ''  # type: str  to"
     for name in names[:2]:
@@ -160,7 +186,9 @@ def make(book, *arguments):
 
 
 def edit(path, old, new):
-    path.write_text(path.read_text().replace(old, new))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8"
+    )
 
 
 def test_a_book_that_says_what_it_ran(book, capsys):
@@ -176,7 +204,9 @@ def test_a_book_that_says_what_it_ran(book, capsys):
         assert copy.cells[2].outputs[0].text == "it ran with 1\n"
         assert str(book) not in json.dumps(copy), "a path of this machine"
     staged = book / "_build" / "staging"
-    assert "execute_notebooks: off" in (staged / "_config.yml").read_text()
+    assert "execute_notebooks: off" in (staged / "_config.yml").read_text(
+        encoding="utf-8"
+    )
     assert (staged / "book" / "index.md").exists()
     assert not (staged / "book" / "__pycache__").exists()
 
@@ -250,6 +280,10 @@ def test_a_draft_leaves_out_what_is_not_written(book, capsys):
     (staged / "book" / "index.md").unlink()
     build.drop_missing_pages(staged)
     assert "left out, not written yet: book/03_later" in capsys.readouterr().out
-    (part,) = yaml.safe_load((staged / "_toc.yml").read_text())["parts"]
+    (part,) = yaml.safe_load((staged / "_toc.yml").read_text(encoding="utf-8"))["parts"]
     assert part["chapters"] == [{"file": "book/01_one"}, {"file": "book/02_two"}]
-    assert (staged / "book" / "index.md").read_text().startswith("# GAN notes")
+    assert (
+        (staged / "book" / "index.md")
+        .read_text(encoding="utf-8")
+        .startswith("# GAN notes")
+    )

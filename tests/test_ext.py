@@ -29,8 +29,8 @@ def pages(tmp_path_factory):
     from sphinx.application import Sphinx
 
     source = tmp_path_factory.mktemp("source")
-    (source / "index.md").write_text(INDEX)
-    (source / "speed.json").write_text(json.dumps(SPEED))
+    (source / "index.md").write_text(INDEX, encoding="utf-8")
+    (source / "speed.json").write_text(json.dumps(SPEED), encoding="utf-8")
     folded = {"tags": ["hide-input"], "cellView": "form"}
     cells = [
         nbformat.v4.new_markdown_cell("# A page"),
@@ -59,7 +59,7 @@ def pages(tmp_path_factory):
     )
     site.build()
     read = {
-        name: BeautifulSoup((out / f"{name}.html").read_text(), "lxml")
+        name: BeautifulSoup((out / f"{name}.html").read_text(encoding="utf-8"), "lxml")
         for name in ("index", "page")
     }
     return read, out

@@ -51,7 +51,7 @@ def test_prices_and_windows_ask_for_no_engine(start):
     assert done.stdout.strip() == "(24, 2)", done.stderr
 
 
-@pytest.mark.parametrize("name", ["GAN", "TimeGAN"])
+@pytest.mark.parametrize("name", ["GAN", "ReturnsGAN", "TimeGAN", "pretrained"])
 @pytest.mark.parametrize(
     ("start", "match"),
     [

@@ -12,7 +12,9 @@ from conftest import ROOT, chapters, toc
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+    "project"
+]
 # From the ground up: a floor imports from itself and from those below.
 FLOORS = ["data", "training", "models", "evaluation"]
 # Imported by name and installed by yfinance, which could not work without them.
@@ -32,7 +34,7 @@ def requirements(*extras):
 
 def pins(name):
     """Return the versions that a constraints file names, by canonical name."""
-    lines = (ROOT / name).read_text().splitlines()
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
     assert all(len(pair) == 2 for pair in pairs), f"{name}: only name==version"
     found = {canonicalize_name(key): version for key, version in pairs}
@@ -42,7 +44,9 @@ def pins(name):
 
 def address():
     """Return the repository's address, of which _config.yml is the one place."""
-    return yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))[
+        "repository"
+    ]["url"]
 
 
 def sources():
@@ -64,7 +68,7 @@ def test_every_link_to_the_repository_is_the_configured_one():
     wrong = [
         (path.relative_to(ROOT).as_posix(), found.group())
         for path in sources()
-        for found in pattern.finditer(path.read_text())
+        for found in pattern.finditer(path.read_text(encoding="utf-8"))
         if found.group(1) not in others
         and found.groups() not in {(owner, name), (owner, f"{name}.git")}
         and found.groups() != ("OWNER", "NAME")  # as an example
@@ -78,15 +82,19 @@ def test_repository_command_rewrites_every_link(tmp_path, monkeypatch):
     import repository
 
     for name in ("_config.yml", "README.md"):
-        (tmp_path / name).write_text((ROOT / name).read_text())
+        (tmp_path / name).write_text(
+            (ROOT / name).read_text(encoding="utf-8"), encoding="utf-8"
+        )
     (tmp_path / "book").mkdir()
     for path in chapters()[:1]:
-        (tmp_path / "book" / path.name).write_text(path.read_text())
+        (tmp_path / "book" / path.name).write_text(
+            path.read_text(encoding="utf-8"), encoding="utf-8"
+        )
     monkeypatch.setattr(repository, "ROOT", tmp_path)
     repository.rewrite("https://github.com/new-owner/new-name/")
     owner, name = address().rsplit("/", 2)[1:]
     for path in tmp_path.rglob("*.*"):
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         assert f"{owner}/{name}" not in text, path.name
         assert "new-owner/new-name" in text, path.name
     with pytest.raises(SystemExit, match="OWNER/NAME"):
@@ -94,7 +102,7 @@ def test_repository_command_rewrites_every_link(tmp_path, monkeypatch):
 
 
 def test_conda_environment_has_the_names_and_floors_of_the_package():
-    tree = yaml.safe_load((ROOT / "environment.yml").read_text())
+    tree = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     lines = [line for line in tree["dependencies"] if isinstance(line, str)]
     (pip,) = [line["pip"] for line in tree["dependencies"] if isinstance(line, dict)]
     python = Requirement(next(line for line in lines if line.startswith("python")))
@@ -132,24 +140,26 @@ def test_the_gpu_extra_brings_nvidia_libraries_where_they_exist():
         assert tensorflow.name == "tensorflow"
         assert tensorflow.extras == brought
         assert str(tensorflow.specifier) in extras["tensorflow"][0]
-    assert "gan-notes[gpu" in (ROOT / "README.md").read_text()
+    assert "gan-notes[gpu" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_maintainer_s_tools_stay_out_of_the_package():
     for path in (ROOT / "gan_notes").rglob("*.py"):
         tops = {imported.split(".")[0] for imported in imports(path)}
         assert "subprocess" not in tops, path.name
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     named = re.findall(r"python (book/\w+\.py)", readme)
     assert {"book/build.py", "book/ship.py", "book/repository.py"} == set(named)
     assert all((ROOT / path).exists() for path in named)
 
 
 def test_ci_runs_both_commands_of_the_readme_and_colab_s_versions():
-    script = (ROOT / ".ci" / "run").read_text()
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     ran = re.findall(r"^make ([a-z-]+)", script, re.M)
     assert ran == ["test", "book", "test-colab"]
-    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text()
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(
+        encoding="utf-8"
+    )
     assert set(re.findall(r"run: make ([a-z-]+)", workflow)) == set(ran)
 
 
@@ -166,14 +176,16 @@ def test_floors_are_what_colab_has():
 
 
 def test_hooks_and_constraints_use_one_ruff():
-    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    hooks = yaml.safe_load(
+        (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    )["repos"]
     (rev,) = [hook["rev"] for hook in hooks if hook["repo"].endswith("ruff-pre-commit")]
     assert rev == "v" + pins("constraints.txt")["ruff"]
 
 
 def imports(path):
     """Yield the dotted names that a module imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -217,6 +229,25 @@ def test_what_the_package_imports_is_declared():
             assert known or top in names, f"{path.name} imports {top}"
 
 
+def without_encoding(path):
+    """Yield the calls that read or write text as the machine's own settings say."""
+    for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call):
+            name = ast.unparse(call.func).rpartition(".")[2]
+            said = {keyword.arg for keyword in call.keywords}
+            bytes_ = any("b" in str(getattr(a, "value", "")) for a in call.args)
+            if name in {"read_text", "write_text"} or (name == "open" and not bytes_):
+                if "encoding" not in said and ast.unparse(call.func) != "os.open":
+                    yield f"{path.name}, line {call.lineno}"
+
+
+def test_text_is_read_and_written_in_one_encoding():
+    """On Windows the default is not UTF-8, and our pages have other signs."""
+    python = [path for path in sources() if path.suffix == ".py"]
+    assert len(python) > 40
+    assert [call for path in python for call in without_encoding(path)] == []
+
+
 def test_every_page_is_in_the_table_of_contents():
     written = {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")}
     written |= {f"book/{path.stem}" for path in (ROOT / "book").glob("*.ipynb")}
@@ -224,25 +255,30 @@ def test_every_page_is_in_the_table_of_contents():
 
 
 def test_every_module_is_on_the_interface_page():
-    page = (ROOT / "book" / "api.md").read_text()
+    page = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
     for name in modules():
         assert f"gan_notes.{name}\n" in page, name
 
 
 def test_readme_fits_two_screens_and_names_every_target():
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(readme.splitlines()) <= 120
-    for target in re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.M):
+    for target in re.findall(
+        r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M
+    ):
         assert target == "help" or f"make {target}" in readme, target
 
 
 def test_readme_names_the_minutes():
-    assert re.findall(r"@\w+@", (ROOT / "README.md").read_text()) == []
+    assert re.findall(r"@\w+@", (ROOT / "README.md").read_text(encoding="utf-8")) == []
 
 
 def test_make_says_which_python_it_needs(tmp_path):
     old = tmp_path / "python3.10"
-    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.10.1\nexit 1\n')
+    old.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.10.1\nexit 1\n',
+        encoding="utf-8",
+    )
     old.chmod(0o755)
     done = subprocess.run(
         ["make", "book", f"PYTHON={old}", f"VENV={tmp_path / 'venv'}"],

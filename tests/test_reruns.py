@@ -188,7 +188,7 @@ def test_an_error_of_a_cell_is_one_line_and_the_notebook_is_kept(tmp_path, capsy
         "gan_notes: page.ipynb stopped, ValueError: source: none. "
         f"What ran up to there is in {output}."
     )
-    assert "source: none" in output.read_text()
+    assert "source: none" in output.read_text(encoding="utf-8")
 
 
 BODY = """
@@ -208,7 +208,9 @@ def test_results_are_written_where_output_dir_is_set(tmp_path):
     assert done == 0
     names = {path.name for path in (tmp_path / "results").iterdir()}
     assert names == {"metrics.json", "losses.png", "synthetic.parquet"}
-    result = json.loads((tmp_path / "results" / "metrics.json").read_text())
+    result = json.loads(
+        (tmp_path / "results" / "metrics.json").read_text(encoding="utf-8")
+    )
     assert set(result) == {
         "notebook",
         "parameters",
@@ -355,7 +357,7 @@ def test_the_note_says_source_period_steps_and_seed():
 
 def test_metrics_take_numpy_numbers(tmp_path):
     chapter(tmp_path).finish([{"metric": "a", "value": np.float32(0.5), "floor": 1}])
-    result = json.loads((tmp_path / "metrics.json").read_text())
+    result = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     assert result["metrics"][0]["value"] == 0.5
 
 
@@ -501,7 +503,7 @@ def test_shipped_weights_load_where_there_is_a_gpu(name, tmp_path, monkeypatch):
     """The list of devices is faked in the kernel, before the chapter's first cell."""
     startup = tmp_path / "profile_default" / "startup"
     startup.mkdir(parents=True)
-    (startup / "00_gpu.py").write_text(FAKED_GPU)
+    (startup / "00_gpu.py").write_text(FAKED_GPU, encoding="utf-8")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     chapter = read(ROOT / "book" / f"{name}.ipynb")
     code = [cell.source for cell in chapter.cells if cell.cell_type == "code"]

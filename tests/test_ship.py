@@ -46,8 +46,8 @@ def repository(tmp_path, monkeypatch):
     root = tmp_path / "repository"
     weights = root / "weights"
     weights.mkdir(parents=True)
-    (root / "code.py").write_text("1\n")
-    (weights / "old.weights.h5").write_text("1\n")
+    (root / "code.py").write_text("1\n", encoding="utf-8")
+    (weights / "old.weights.h5").write_text("1\n", encoding="utf-8")
     monkeypatch.setattr(ship, "ROOT", root)
     monkeypatch.setattr(pretrained, "FOLDER", weights)
     who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
@@ -73,7 +73,7 @@ def test_a_commit_names_the_code_and_says_whether_it_moved(repository):
     ).stdout.strip()
     # A weight is missing by now, which is no other code.
     assert ship.commit() == {"commit": head, "uncommitted": False}
-    (repository / "code.py").write_text("2\n")
+    (repository / "code.py").write_text("2\n", encoding="utf-8")
     assert ship.commit() == {"commit": head, "uncommitted": True}
 
 
@@ -96,14 +96,14 @@ def test_weights_are_shipped_with_where_they_come_from(
     assert about["settings"]["seed"] == 0
     assert about["hardware"]
     # Other code, or other parameters: nothing of that folder is theirs.
-    (repository / "code.py").write_text("2\n")
+    (repository / "code.py").write_text("2\n", encoding="utf-8")
     assert ship.main([str(page), *given_]) == 1
     assert "holds the training of" in capsys.readouterr().err
 
 
 def test_files_of_something_else_are_not_shipped(page, repository, tmp_path, capsys):
     (tmp_path / "used").mkdir()
-    (tmp_path / "used" / "gan.weights.h5").write_text("")
+    (tmp_path / "used" / "gan.weights.h5").write_text("", encoding="utf-8")
     given_ = ["-p", "checkpoint_dir", str(tmp_path / "used")]
     assert ship.main([str(page), *given_]) == 1
     assert "holds files of something else" in capsys.readouterr().err
@@ -138,7 +138,7 @@ def test_keep_drops_the_optimizers_and_load_finds_it(trained, tmp_path):
     assert pretrained.names() == ["tiny"]
     with h5py.File(tmp_path / "weights" / "tiny.weights.h5") as file:
         assert not [group for group in file if "optimizer" in group]
-    about = json.loads((tmp_path / "weights" / "tiny.json").read_text())
+    about = json.loads((tmp_path / "weights" / "tiny.json").read_text(encoding="utf-8"))
     assert (about["steps"], about["settings"]["seed"]) == (10, 3)
     loaded = pretrained.load("tiny", x)
     np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])

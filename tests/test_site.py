@@ -295,7 +295,7 @@ def test_chapter_links_to_colab_and_to_its_notebook(html, path):
 
 @functools.cache
 def soup(path):
-    return BeautifulSoup(path.read_text(), "lxml")
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "lxml")
 
 
 @functools.cache

@@ -66,7 +66,7 @@ class Benchmark(SphinxDirective):
             raise self.error(
                 f"{self.arguments[0]} is not there: run `make bench`"
             )
-        rows = list(flatten(json.loads(path.read_text())))
+        rows = list(flatten(json.loads(path.read_text(encoding="utf-8"))))
         body = nodes.tbody()
         for row in rows:
             body += nodes.row(

@@ -7,6 +7,7 @@ holds the bare array (n, length, features).
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,43 +15,63 @@ import numpy as np
 import pandas as pd
 
 KEYS = ["window", "day"]
+SUFFIXES = (".parquet", ".csv", ".npy")
+
+
+def check_path(path: str | os.PathLike) -> Path:
+    """Return where windows can be written, before long work; ValueError otherwise."""
+    path = Path(path).expanduser()
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(
+            f"output: {path.name!r} ends in none of {', '.join(SUFFIXES)}; choose one."
+        )
+    if path.is_dir():
+        raise ValueError(f"output: {path} is a folder; name a file.")
+    if not path.parent.is_dir():
+        raise ValueError(f"output: there is no folder {path.parent}; make it first.")
+    return path
 
 
 def write_windows(
-    windows: np.ndarray, path: str | os.PathLike, tickers: Sequence[str]
+    x: np.ndarray, path: str | os.PathLike, tickers: Sequence[str] = ()
 ) -> None:
-    """Write windows as a long Parquet or CSV table, or as a bare ``.npy`` array.
+    """Write windows to a file, all or nothing.
 
     Parameters
     ----------
-    windows : float array (n, length, features)
+    x : float array (n, L, d); in .npy any shape, such as images
     path : path
-        Its ending says which: ``.parquet``, ``.csv`` or ``.npy``.
-    tickers : list of str
-        Names of the features, in order.
+        Ending in .parquet, .csv or .npy.
+    tickers : sequence of str (d,)
+        Names of the columns of a table.
 
     Raises
     ------
     ValueError
-        Another ending, or not a name for each feature.
+        The ending is another one, or a table cannot hold the shape.
+    OSError
+        The disk fails.
     """
-    windows, path = np.asarray(windows), Path(path)
-    if windows.ndim != 3 or windows.shape[2] != len(tickers):
+    path, kind = check_path(path), Path(path).suffix.lower()
+    if kind != ".npy" and (x.ndim != 3 or x.shape[2] != len(tickers)):
         raise ValueError(
-            f"windows: shape {windows.shape} is not (n, length, {len(tickers)}), a "
-            f"column for each of {', '.join(tickers)}."
+            f"output: a table holds windows (n, L, d) of {len(tickers)} tickers, not "
+            f"shape {x.shape}; write .npy."
         )
-    if _kind(path) == ".npy":
-        np.save(path, windows)
-        return
-    n, length, features = windows.shape
-    frame = pd.DataFrame(windows.reshape(-1, features), columns=list(tickers))
-    frame.insert(0, "window", np.repeat(np.arange(n), length))
-    frame.insert(1, "day", np.tile(np.arange(length), n))
-    if _kind(path) == ".csv":
-        frame.to_csv(path, index=False)
-    else:
-        frame.to_parquet(path, index=False)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-") as folder:
+        partial = Path(folder, path.name)
+        if kind == ".npy":
+            np.save(partial, x)
+        else:
+            frame = pd.DataFrame(x.reshape(-1, x.shape[2]), columns=list(tickers))
+            window, day = np.divmod(np.arange(len(frame)), x.shape[1])
+            frame.insert(0, "window", window)
+            frame.insert(1, "day", day)
+            if kind == ".csv":
+                frame.to_csv(partial, index=False)
+            else:
+                frame.to_parquet(partial, index=False)
+        os.replace(partial, path)
 
 
 def read_windows(
@@ -122,6 +143,6 @@ def read_windows(
 
 def _kind(path: Path) -> str:
     kind = {".pq": ".parquet"}.get(path.suffix.lower(), path.suffix.lower())
-    if kind not in (".parquet", ".csv", ".npy"):
+    if kind not in SUFFIXES:
         raise ValueError(f"{path.name}: its ending is none of .parquet, .csv, .npy.")
     return kind

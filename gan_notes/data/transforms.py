@@ -16,6 +16,7 @@ from gan_notes.data import tables
 
 KINDS = ("levels", "normal_scores", "log_returns")
 KNOTS = 257  # of a rank table: one each 0.03 normal scores, 60 kB of JSON for six
+FLOOR = 0.01  # of the lowest training price: the least price that has a logarithm
 TAIL = 1.5  # normal scores from which the line beyond the most extreme day is drawn
 
 
@@ -150,6 +151,28 @@ class Transform:
         values = np.asarray(x, "float64")
         self._check_columns(values, "x")
         return self._each(_BACKWARD[self.kind], values)
+
+    def changes(self, x: np.ndarray, *, positive: bool | None = None) -> np.ndarray:
+        """Give the day-to-day changes of scaled windows, float64.
+
+        Parameters
+        ----------
+        x : array (n, L, d) or (L, d)
+            In this scale.
+        positive : bool
+            Levels only: whether all values have logarithms. None: whether those of the
+            training period have.
+
+        Returns
+        -------
+        float64 array (n, L, d) or (n, L - 1, d), see ``Windows.changes``
+        """
+        values = self.unscale(x)
+        if self.holds_returns:
+            return values
+        if not (self.lowest > 0).all() if positive is None else not positive:
+            return np.diff(values, axis=-2)
+        return np.diff(np.log(np.maximum(values, FLOOR * self.lowest)), axis=-2)
 
     def inverse(self, x: np.ndarray, start_prices=None) -> np.ndarray:
         """Turn scaled windows back into prices.

@@ -16,8 +16,6 @@ from gan_notes.data import dates as calendar
 from gan_notes.data import tables, transforms
 from gan_notes.data.transforms import Transform
 
-FLOOR = 0.01  # of the lowest training price: the least price that has a logarithm
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Windows:
@@ -113,16 +111,10 @@ class Windows:
         Notes
         -----
         A generator of levels may leave the positive numbers, which have logarithms.
-        Such a level counts as `FLOOR` of the lowest training price: a crash that no
-        judge will overlook.
+        Such a level counts as ``transforms.FLOOR`` of the lowest training price: a
+        crash that no judge will overlook.
         """
-        values = self.transform.unscale(x)
-        if self.transform.holds_returns:
-            return values
-        if not self.positive:
-            return np.diff(values, axis=-2)
-        floor = FLOOR * self.transform.lowest
-        return np.diff(np.log(np.maximum(values, floor)), axis=-2)
+        return self.transform.changes(x, positive=self.positive)
 
     def prices(
         self, x: np.ndarray, *, dates=None, start_prices=None

@@ -451,15 +451,18 @@ def _tails(values: np.ndarray, weights, shares) -> tuple[np.ndarray, np.ndarray]
     n, days = values.shape
     weights = np.ones((1, n)) if weights is None else weights
     order = np.argsort(values, axis=None)
-    ordered, window = values.ravel()[order], order // days
-    edges, means = (np.empty((len(weights), len(shares))) for _ in range(2))
+    wanted = np.outer(weights.sum(axis=1) * days, shares)
+    take = 2 * int(max(shares) * values.size) + 1  # of the lowest, as all that matter
+    while (weights[:, order[:take] // days].sum(axis=1) < wanted.max(axis=1)).any():
+        take *= 2
+    ordered, window = values.ravel()[order[:take]], order[:take] // days
+    edges, means = np.empty(wanted.shape), np.empty(wanted.shape)
     for i, row in enumerate(weights):
         counts = row[window]
         reached, sums = np.cumsum(counts), np.cumsum(counts * ordered)
-        wanted = np.array(shares) * reached[-1]
-        at = np.searchsorted(reached, wanted * (1 - 1e-12))
+        at = np.searchsorted(reached, wanted[i] * (1 - 1e-12))
         edges[i] = ordered[at]
-        means[i] = (sums[at] + (wanted - reached[at]) * ordered[at]) / wanted
+        means[i] = (sums[at] + (wanted[i] - reached[at]) * ordered[at]) / wanted[i]
     return edges, means
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from gan_notes.data.transforms import Transform
 from gan_notes.training import checkpoint, draws, loop
 
 
@@ -384,6 +385,60 @@ class StepModel(keras.Model):
         Training goes on from there with the same data: ``fit(x, steps=more)``.
         """
         return keras.saving.load_model(path)
+
+
+class Priced:
+    """What generators of series have beside: their scale, and the way to prices.
+
+    Attributes
+    ----------
+    transform : Transform or None
+        Of the windows that the model is trained on.
+    """
+
+    transform: Transform | None = None
+
+    def set_transform(self, transform: Transform | dict | None) -> None:
+        """Take the transform of the windows, or its configuration."""
+        if isinstance(transform, dict):
+            transform = Transform.from_config(transform)
+        self.transform = transform
+
+    def prices(
+        self,
+        n: int,
+        *,
+        dates: Sequence,
+        start_prices: Sequence[float] | None = None,
+        **options,
+    ) -> list[pd.DataFrame]:
+        """Draw synthetic windows as prices with dates.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        dates, start_prices
+            As ``Transform.prices`` takes them: a date for each day of a window, for
+            all or for each window, and where returns start from.
+        **options
+            As ``generate`` takes them, such as ``seed``.
+
+        Returns
+        -------
+        list of n DataFrames (days, features), a column per ticker.
+
+        Raises
+        ------
+        ValueError
+            The model was made without a transform; or as ``Transform.prices``.
+        """
+        if self.transform is None:
+            raise ValueError(
+                f"{self.name} was made without transform=, so it knows no prices; "
+                f"pass windows.transform when making it."
+            )
+        return self.transform.prices(self.generate(n, **options), dates, start_prices)
 
 
 class _Rates:

@@ -17,7 +17,9 @@ LOSSES = {
     "non_saturating": losses.non_saturating,
     "wasserstein": losses.wasserstein,
     "hinge": losses.hinge,
+    "relativistic": losses.relativistic,
 }
+PENALTIES = ("gradient", "r1", "r1_r2")
 PENALTY_STREAM = 1000  # its draws share no key with those of the updates
 
 
@@ -35,14 +37,17 @@ class GAN(StepModel):
     discriminator : keras.Model
         Maps samples (n, ...) to logits (n, 1): no sigmoid at its end.
     loss : str or callable
-        "minimax", "non_saturating", "wasserstein" or "hinge", see `losses`; or a
-        function of (real_logits, synthetic_logits), float32 tensors (n, 1), that
-        returns the two scalars which D and G minimise.
+        "minimax", "non_saturating", "wasserstein", "hinge" or "relativistic", see
+        `losses`; or a function of (real_logits, synthetic_logits), float32 tensors
+        (n, 1), that returns the two scalars which D and G minimise.
     penalty : str or None
-        "gradient" adds :func:`gan_notes.models.losses.gradient_penalty` to d_loss; with
-        ``loss="wasserstein"`` this is WGAN-GP.
+        Added to d_loss. "gradient" is
+        :func:`gan_notes.models.losses.gradient_penalty`; with ``loss="wasserstein"``
+        this is WGAN-GP. "r1" is
+        :func:`gan_notes.models.losses.zero_centred_penalty` on real samples, "r1_r2"
+        on real and on synthetic ones; with ``loss="relativistic"`` this is R3GAN's.
     penalty_weight : float
-        Lambda of the penalty; the paper's 10.
+        Lambda of "gradient", 10 in its paper; gamma of the others.
     discriminator_steps : int
         Updates of the discriminator before each of the generator: k in Algorithm 1.
     seed : int
@@ -97,8 +102,10 @@ class GAN(StepModel):
                 f"loss: {loss!r} cannot be saved with the model; give a function, or "
                 f"an object with get_config."
             ) from error
-        if penalty not in (None, "gradient"):
-            raise ValueError(f"penalty: {penalty!r} is unknown; 'gradient' or None.")
+        if penalty not in (None, *PENALTIES):
+            raise ValueError(
+                f"penalty: {penalty!r} is unknown; choose from {[*PENALTIES]} or None."
+            )
         if discriminator_steps < 1:
             raise ValueError(
                 f"discriminator_steps: {discriminator_steps} is too few; at least 1."
@@ -216,6 +223,7 @@ class GAN(StepModel):
         """
         G, D, step = self.generator, self.discriminator, tf.reshape(step, [])
         loss = LOSSES.get(self.loss_name, self.loss_name)
+        comparing = self.loss_name == "relativistic" or callable(self.loss_name)
 
         def logits(x):  # in float32, whatever precision D computes in
             return tf.cast(D(x, training=True), tf.float32)
@@ -230,9 +238,11 @@ class GAN(StepModel):
                 scaled = self.d_optimizer.scale_loss(d_loss)
             self._descend("discriminator", scaled, tape)
 
-        _, z = self.draw(step, self.discriminator_steps)
+        real, z = self.draw(step, self.discriminator_steps)
         with tf.GradientTape() as tape:
-            _, g_loss = loss(d_real, logits(G(z, training=True)))
+            synthetic = logits(G(z, training=True))
+            # Only a loss that compares the two needs D's answers as it is by now.
+            _, g_loss = loss(logits(real) if comparing else d_real, synthetic)
             scaled = self.g_optimizer.scale_loss(g_loss)
         self._descend("generator", scaled, tape)
 
@@ -247,13 +257,14 @@ class GAN(StepModel):
     def _penalty(self, critic, real, synthetic, step, update) -> tf.Tensor:
         if self.penalty_name is None:
             return tf.constant(0.0)
-        return losses.gradient_penalty(
-            critic,
-            real,
-            tf.cast(synthetic, real.dtype),
-            weight=self.penalty_weight,
-            seed=draws.key(self.seed, step, stream=PENALTY_STREAM + update),
-        )
+        synthetic, weight = tf.cast(synthetic, real.dtype), self.penalty_weight
+        if self.penalty_name == "gradient":
+            key = draws.key(self.seed, step, stream=PENALTY_STREAM + update)
+            return losses.gradient_penalty(
+                critic, real, synthetic, weight=weight, seed=key
+            )
+        ends = (real, synthetic) if self.penalty_name == "r1_r2" else (real,)
+        return sum(losses.zero_centred_penalty(critic, x, weight=weight) for x in ends)
 
     def _opinion(self, logits: tf.Tensor) -> tf.Tensor:
         """Return the mean probability; the mean score where D is a critic."""

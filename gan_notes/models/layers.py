@@ -64,12 +64,9 @@ class GRU(keras.layers.GRU):
         steps = tf.unstack(sequences, axis=1)
         if self.go_backwards:
             steps = steps[::-1]
-        outputs = _block_gru(
-            tf.stack(steps), state, *_block_weights(cell, sequences.shape[-1])
-        )
-        last = outputs[-1]
-        sequence = tf.transpose(outputs, [1, 0, 2]) if self.return_sequences else last
-        return last, sequence, [last]
+        states = _block_gru(state, *_block_weights(cell, sequences.shape[-1]), *steps)
+        sequence = tf.stack(states, axis=1) if self.return_sequences else states[-1]
+        return states[-1], sequence, [states[-1]]
 
 
 def _block_weights(cell, inputs: int):
@@ -83,30 +80,29 @@ def _block_weights(cell, inputs: int):
 
 
 @tf.custom_gradient
-def _block_gru(x, state, w_ru, w_c, b_ru, b_c):
-    """Run the fused cell over x (time, n, inputs); return all states (time, n, units).
+def _block_gru(state, w_ru, w_c, b_ru, b_c, *steps):
+    """Run the fused cell over steps (n, inputs) each; return the states (n, units).
 
     The backward pass walks over the fused gradient and forms each weight's gradient
-    in one product over all steps, instead of a small product a step.
+    in one product over all steps, instead of a small product a step. Steps and states
+    are lists: stacking and transposing them took as long as the cells.
     """
-    forward = []  # per step: x, previous state, r, u, c
-    previous, states = state, []
-    xs = tf.unstack(x)
-    for x_t in xs:
-        r, u, c, h = tf.raw_ops.GRUBlockCell(
-            x=x_t, h_prev=previous, w_ru=w_ru, w_c=w_c, b_ru=b_ru, b_c=b_c
+    before, gates, states = [], [], []
+    for x_t in steps:
+        before.append(state)
+        r, u, c, state = tf.raw_ops.GRUBlockCell(
+            x=x_t, h_prev=state, w_ru=w_ru, w_c=w_c, b_ru=b_ru, b_c=b_c
         )
-        forward.append((x_t, previous, r, u, c))
-        states.append(h)
-        previous = h
+        gates.append((r, u, c))
+        states.append(state)
 
-    def backward(d_states):
+    def backward(*d_states):
         d_next = tf.zeros_like(state)
-        d_x, d_ru_bars, d_c_bars = [], [], []
-        for (x_t, h_prev, r, u, c), d_h in zip(
-            reversed(forward), reversed(tf.unstack(d_states)), strict=True
+        d_steps, d_rus, d_cs = [], [], []
+        for x_t, h_prev, (r, u, c), d_h in zip(
+            steps[::-1], before[::-1], gates[::-1], d_states[::-1], strict=True
         ):
-            d_x_t, d_next, d_c_bar, d_ru_bar = tf.raw_ops.GRUBlockCellGrad(
+            d_x_t, d_next, d_c, d_ru = tf.raw_ops.GRUBlockCellGrad(
                 x=x_t,
                 h_prev=h_prev,
                 w_ru=w_ru,
@@ -118,23 +114,23 @@ def _block_gru(x, state, w_ru, w_c, b_ru, b_c):
                 c=c,
                 d_h=d_h + d_next,
             )
-            d_x.append(d_x_t)
-            d_ru_bars.append(d_ru_bar)
-            d_c_bars.append(d_c_bar)
-        d_ru, d_c = tf.concat(d_ru_bars, 0), tf.concat(d_c_bars, 0)
-        steps = forward[::-1]
-        inputs = tf.concat([step[0] for step in steps], 0)
-        before = tf.concat([step[1] for step in steps], 0)
-        reset = before * tf.concat([step[2] for step in steps], 0)
-        d_w_ru = tf.matmul(tf.concat([inputs, before], 1), d_ru, transpose_a=True)
-        d_w_c = tf.matmul(tf.concat([inputs, reset], 1), d_c, transpose_a=True)
+            d_steps.append(d_x_t)
+            d_rus.append(d_ru)
+            d_cs.append(d_c)
+        d_ru, d_c = tf.concat(d_rus[::-1], 0), tf.concat(d_cs[::-1], 0)
+        inputs, held = tf.concat(steps, 0), tf.concat(before, 0)
+        reset = held * tf.concat([r for r, _, _ in gates], 0)
+
+        def product(left, right):
+            return tf.matmul(left, right, transpose_a=True)
+
         return (
-            tf.stack(d_x[::-1]),
             d_next,
-            d_w_ru,
-            d_w_c,
+            tf.concat([product(inputs, d_ru), product(held, d_ru)], 0),
+            tf.concat([product(inputs, d_c), product(reset, d_c)], 0),
             tf.reduce_sum(d_ru, 0),
             tf.reduce_sum(d_c, 0),
+            *d_steps[::-1],
         )
 
-    return tf.stack(states), backward
+    return states, backward

@@ -1,4 +1,4 @@
-"""The losses of both players, and the penalty on the critic; chapters 02 and 03.
+"""The losses of both players, and penalties on the critic; chapters 02 and 03.
 
 Every loss takes *logits*, the discriminator's output before any sigmoid, on real and
 on synthetic samples, and returns two scalars: what the discriminator minimises and
@@ -109,6 +109,44 @@ def hinge(
     return d_loss, -tf.reduce_mean(synthetic_logits)
 
 
+def relativistic(
+    real_logits: tf.Tensor, synthetic_logits: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the losses of a critic that compares in pairs, in nats.
+
+    Parameters
+    ----------
+    real_logits, synthetic_logits : float tensors of one shape (n, 1)
+        Scores of the critic, any real number; the i-th real sample is paired with the
+        i-th synthetic one.
+
+    Returns
+    -------
+    d_loss, g_loss : scalar tensors
+        With t = real - synthetic for each pair, E log(1 + exp(-t)) and
+        E log(1 + exp(t)). Only differences count: a constant added to all scores
+        changes nothing, so a score alone is no probability.
+
+    Raises
+    ------
+    ValueError
+        The batches differ in shape. The message shows both.
+
+    Notes
+    -----
+    Jolicoeur-Martineau (2019), the relativistic standard GAN. Huang et al. (2024) call
+    it the relativistic pairing GAN; with ``penalty="r1_r2"`` it is the loss of R3GAN.
+    """
+    if real_logits.shape != synthetic_logits.shape:
+        raise ValueError(
+            f"relativistic: real_logits has shape {real_logits.shape} and "
+            f"synthetic_logits has shape {synthetic_logits.shape}; pairs need one "
+            f"synthetic sample for each real one."
+        )
+    lead = real_logits - synthetic_logits
+    return tf.reduce_mean(tf.nn.softplus(-lead)), tf.reduce_mean(tf.nn.softplus(lead))
+
+
 def gradient_penalty(
     critic, real: tf.Tensor, synthetic: tf.Tensor, *, weight: float = 10.0, seed
 ) -> tf.Tensor:
@@ -151,7 +189,39 @@ def gradient_penalty(
     with tf.GradientTape() as tape:
         tape.watch(between)
         scores = critic(between)
-    slopes = tf.reshape(tape.gradient(scores, between), [tf.shape(real)[0], -1])
     # The root has no derivative at 0, where an untrained critic may well start.
-    norms = tf.sqrt(tf.reduce_sum(slopes**2, axis=1) + 1e-12)
+    norms = tf.sqrt(_squared_norms(tape.gradient(scores, between)) + 1e-12)
     return weight * tf.reduce_mean((norms - 1.0) ** 2)
+
+
+def zero_centred_penalty(
+    critic, samples: tf.Tensor, *, weight: float = 10.0
+) -> tf.Tensor:
+    """Penalise all slope of the critic at samples: R1 on real, R2 on synthetic ones.
+
+    Parameters
+    ----------
+    critic : callable
+        Maps (n, ...) to scores (n, 1), as in :func:`gradient_penalty`.
+    samples : float tensor (n, ...)
+    weight : float
+        Gamma of the paper.
+
+    Returns
+    -------
+    Scalar tensor, gamma / 2 times the mean of |grad D(x)|^2; 0 for a flat critic.
+
+    Notes
+    -----
+    Mescheder, Geiger and Nowozin (2018), section 4.1. At the equilibrium D is flat, so
+    this penalty, unlike one that asks for slopes of 1, leaves it where it is.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(samples)
+        scores = critic(samples)
+    return weight / 2 * tf.reduce_mean(_squared_norms(tape.gradient(scores, samples)))
+
+
+def _squared_norms(gradients: tf.Tensor) -> tf.Tensor:
+    flat = tf.reshape(gradients, [tf.shape(gradients)[0], -1])
+    return tf.reduce_sum(flat**2, axis=1)

@@ -21,6 +21,11 @@ from gan_notes.training import checkpoint
 FOLDER = Path(__file__).parent / "weights"
 
 
+def pretrained(name: str | None = None, *data: np.ndarray):
+    """Return a shipped model, see :func:`load`; without a name, the names of all."""
+    return names() if name is None else load(name, *data)
+
+
 def names() -> list[str]:
     """Return the names of all shipped weights."""
     return sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -88,3 +93,47 @@ def load(name: str, *data: np.ndarray) -> keras.Model:
     if isinstance(model, StepModel):  # it was built from what ships with the weights
         model.settings = {**model.settings, "architecture": model.architecture()}
     return model
+
+
+def generators() -> list[str]:
+    """Return the names of those shipped weights that draw samples."""
+    kinds = ("GAN", "ReturnsGAN", "TimeGAN")
+    return [n for n in names() if provenance(n)["model"]["class_name"] in kinds]
+
+
+def draw(
+    name: str, n: int, *, seed: int = 0, values: str = "returns"
+) -> tuple[np.ndarray, list[str]]:
+    """Draw from a shipped generator, out of its own scale.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`generators`.
+    n : int
+    seed : int
+        The same seed draws the same samples.
+    values : "returns" or "prices"
+        For generators of prices: day-to-day changes, or prices that start from the
+        last training day.
+
+    Returns
+    -------
+    float32 array (n, ...), and the names of its columns; none for what is no series.
+
+    Raises
+    ------
+    ValueError
+        No such generator.
+    """
+    if name not in (known := generators()):
+        raise ValueError(
+            f"{name!r} is no shipped generator. There are: {', '.join(known)}."
+        )
+    model = load(name)
+    x = model.generate(n, seed=seed)
+    transform = getattr(model, "transform", None)
+    if transform is None:
+        return x, []
+    x = transform.inverse(x) if values == "prices" else transform.changes(x)
+    return x.astype("float32"), list(transform.tickers)

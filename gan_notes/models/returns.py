@@ -9,6 +9,7 @@ are set right after training.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -16,8 +17,9 @@ import tensorflow as tf
 from scipy import stats
 
 from gan_notes.data import transforms
+from gan_notes.data.transforms import Transform
 from gan_notes.models import layers
-from gan_notes.models.base import StepModel
+from gan_notes.models.base import Priced, StepModel
 from gan_notes.models.gan import GAN
 from gan_notes.training import draws, loop
 
@@ -111,10 +113,10 @@ def build_generator(features: int, *, seed: int) -> keras.Model:
     return keras.Model(noise, Repeat()(returns, noise), name="generator")
 
 
-def build_critic(length: int, features: int, *, seed: int) -> keras.Model:
+def build_critic(length: int, features: int, *, lags, seed: int) -> keras.Model:
     """Build the critic: a residual MLP on :class:`StylisedFacts`."""
     window = keras.Input((length, features + 1))
-    hidden = StylisedFacts()(window)
+    hidden = StylisedFacts(lags)(window)
     for i in range(DEPTH):
         new = keras.layers.Dense(
             WIDTH,
@@ -129,7 +131,7 @@ def build_critic(length: int, features: int, *, seed: int) -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("gan_notes")
-class ReturnsGAN(GAN):
+class ReturnsGAN(Priced, GAN):
     """A WGAN-GP on windows of returns in normal scores, with a dial for volatility.
 
     The window's *level* is the rank of its mean absolute value among the training
@@ -143,6 +145,10 @@ class ReturnsGAN(GAN):
         Days of a training window, L.
     features : int
         Tickers, d.
+    lags : sequence of int
+        Of the autocovariances that the critic sees, see `StylisedFacts`.
+    transform : Transform or its config
+        Of the training windows; `prices` needs it.
     seed : int
         Fixes weights, minibatches and noise.
     name : str
@@ -165,14 +171,21 @@ class ReturnsGAN(GAN):
     """
 
     def __init__(
-        self, sequence_length: int, features: int, *, seed: int = 0,
+        self,
+        sequence_length: int,
+        features: int,
+        *,
+        lags: Sequence[int] = LAGS,
+        transform: Transform | dict | None = None,
+        seed: int = 0,
         name: str = "returns",
-    ):  # fmt: skip
+    ):
+        self.lags = tuple(lags)
         self.sequence_length = loop.whole(sequence_length, "sequence_length")
         self.features = loop.whole(features, "features")
         super().__init__(
             build_generator(features, seed=seed),
-            build_critic(sequence_length, features, seed=seed),
+            build_critic(sequence_length, features, lags=self.lags, seed=seed),
             loss="wasserstein",
             penalty="gradient",
             discriminator_steps=5,
@@ -187,6 +200,7 @@ class ReturnsGAN(GAN):
             name="persistence", shape=(), trainable=False, initializer="zeros"
         )
         self._calibrated = None
+        self.set_transform(transform)
 
     def compile(
         self, *, decay_steps: int = 10_000, rate: float = RATE,
@@ -334,4 +348,6 @@ class ReturnsGAN(GAN):
             **StepModel.get_config(self),
             "sequence_length": self.sequence_length,
             "features": self.features,
+            "lags": list(self.lags),
+            "transform": self.transform and self.transform.to_config(),
         }

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from gan_notes.data.transforms import Transform
 from gan_notes.models import layers
-from gan_notes.models.base import StepModel
+from gan_notes.models.base import Priced, StepModel
 from gan_notes.training import loop
 
 PHASES = ("embedding", "supervised", "joint")
@@ -81,7 +81,7 @@ def adversarial_loss(d_synthetic: tf.Tensor, d_generated: tf.Tensor) -> tf.Tenso
 
 
 @keras.saving.register_keras_serializable("gan_notes")
-class TimeGAN(StepModel):
+class TimeGAN(Priced, StepModel):
     """A generator of windows of a multivariate time series.
 
     Parameters
@@ -145,13 +145,12 @@ class TimeGAN(StepModel):
                 f"call keras.config.set_dtype_policy('float32') before making it."
             )
         super().__init__(seed=seed, name=name)
-        if isinstance(transform, dict):
-            transform = Transform.from_config(transform)
         if reset_after is None:
             reset_after = layers.gpu()
         self.sequence_length, self.features = sequence_length, features
         self.hidden_dim, self.num_layers = hidden_dim, num_layers
-        self.output_activation, self.transform = output_activation, transform
+        self.output_activation = output_activation
+        self.set_transform(transform)
         self.reset_after = reset_after
 
         # A seed for each weight matrix, 5 (2 num_layers + 1) at the most.
@@ -423,42 +422,6 @@ class TimeGAN(StepModel):
     def call(self, z: tf.Tensor) -> tf.Tensor:
         """Map noise (n, length, features) to windows of that shape."""
         return self.recovery(self.supervisor(self.generator(z)))
-
-    def prices(
-        self,
-        n: int,
-        *,
-        dates: Sequence,
-        start_prices: Sequence[float] | None = None,
-        seed: int | None = None,
-    ) -> list[pd.DataFrame]:
-        """Draw synthetic windows as prices with dates.
-
-        Parameters
-        ----------
-        n : int
-            How many.
-        dates, start_prices
-            As ``Transform.prices`` takes them: `sequence_length` dates, for all or
-            for each window, and where returns start from.
-        seed : int
-            As in ``generate``.
-
-        Returns
-        -------
-        list of n DataFrames (length, features), a column per ticker.
-
-        Raises
-        ------
-        ValueError
-            The model was made without a transform; or as ``Transform.prices``.
-        """
-        if self.transform is None:
-            raise ValueError(
-                "this TimeGAN was made without transform=, so it knows no prices; "
-                "pass windows.transform when making it."
-            )
-        return self.transform.prices(self.generate(n, seed=seed), dates, start_prices)
 
     def get_config(self) -> dict:
         """Return what the constructor needs to make this model again."""

@@ -214,7 +214,7 @@ def run(
     with driver:
         keras.Model.fit(
             model,
-            batches(start, steps),
+            batches(start, steps).with_options(_untuned()),
             epochs=1,  # ours are told by the driver, from the number of the step
             verbose=0,
             shuffle=False,  # the batches are drawn at random by their step
@@ -228,6 +228,17 @@ def whole(value, name: str = "steps") -> int:
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name}: {value!r} is no whole number of at least 1.")
     return int(value)
+
+
+def _untuned() -> tf.data.Options:
+    """Return the options of a dataset of step numbers: there is nothing to tune.
+
+    The thread that tunes sleeps up to five seconds at a time, and the end of a training
+    waits until it wakes.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def _outside() -> int:

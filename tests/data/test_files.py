@@ -606,7 +606,7 @@ def test_bad_text_is_refused(text, match, write):
 def test_wrong_encoding_and_false_parquet(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"date,\xff\xfe\n2020-01-02,1\n")
     refused("a.csv cannot be read", source=tmp_path / "a.csv")
-    (tmp_path / "a.parquet").write_text("date,KO")
+    (tmp_path / "a.parquet").write_text("date,KO", encoding="utf-8")
     refused("a.parquet cannot be read", source=tmp_path / "a.parquet")
 
 

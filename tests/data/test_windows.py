@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gan_notes.data.prices import load_prices
-from gan_notes.data.transforms import KINDS, Transform
-from gan_notes.data.windows import FLOOR, make_windows
+from gan_notes.data.transforms import FLOOR, KINDS, Transform
+from gan_notes.data.windows import make_windows
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 returns_only = pytest.mark.parametrize("kind", KINDS[1:])

@@ -218,7 +218,9 @@ def test_odd_symbols_are_file_names_too(server, tmp_path):
 
 
 def test_unwritable_cache_does_not_lose_the_prices(server, tmp_path):
-    (tmp_path / "cache").write_text("a file where the folder should be")
+    (tmp_path / "cache").write_text(
+        "a file where the folder should be", encoding="utf-8"
+    )
     assert len(load_prices("KO", source="yahoo", **PERIOD)) == 22
 
 

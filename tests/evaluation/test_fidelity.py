@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from gan_notes.evaluation import baselines, fidelity
 from gan_notes.evaluation.distances import mean_interval
 
-STORED = json.loads((ROOT / "benchmarks" / "floor_coverage.json").read_text())
+STORED = json.loads(
+    (ROOT / "benchmarks" / "floor_coverage.json").read_text(encoding="utf-8")
+)
 
 
 def benchmark():

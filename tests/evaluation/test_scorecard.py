@@ -215,7 +215,7 @@ def test_score_writes_the_card(files, capsys, monkeypatch):
     assert {FRESH, "more", *ALL} <= set(card["candidate"])
     stored = pd.read_parquet(files / "out" / "scorecard.parquet")
     pd.testing.assert_frame_equal(card, stored)
-    assert "more" in (files / "out" / "scorecard.html").read_text()
+    assert "more" in (files / "out" / "scorecard.html").read_text(encoding="utf-8")
     assert "AUC, boosting (quick)" in capsys.readouterr().out
     assert __main__.main([*command, "--quick", "--output", str(files / "again")]) == 0
     again = pd.read_csv(files / "again" / "scorecard.csv")

@@ -135,6 +135,7 @@ def changed_rate():
         (lambda: make(loss="hinge"), {}, "loss was 'non_saturating'"),
         (lambda: make(discriminator_steps=2), {}, "discriminator_steps was 1"),
         (lambda: make(penalty="gradient"), {}, "penalty was None"),
+        (lambda: make(penalty="r1"), {}, "penalty was None"),
     ],
 )
 def test_another_training_is_refused_and_its_file_left(
@@ -384,7 +385,13 @@ def test_a_distribution_scope_is_refused():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"loss": "wasserstein", "penalty": "gradient"}], ids=["GAN", "WGAN"]
+    "options",
+    [
+        {},
+        {"loss": "wasserstein", "penalty": "gradient"},
+        {"loss": "relativistic", "penalty": "r1_r2"},
+    ],
+    ids=["GAN", "WGAN", "R3GAN"],
 )
 def test_mixed_precision_trains_with_losses_in_float32(options):
     options = {**options, "dropout": 0.0}  # it draws otherwise in float16

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from gan_notes.data.toys import gaussian_ring
 from gan_notes.models import losses
-from gan_notes.models.gan import GAN, LOSSES, PENALTY_STREAM
+from gan_notes.models.gan import GAN, LOSSES, PENALTIES, PENALTY_STREAM
 from gan_notes.training import draws
 
 RING = gaussian_ring(512, seed=0)
@@ -54,6 +54,8 @@ def plain(seed=0, **options):
         {"loss": "non_saturating"},
         {"loss": "hinge"},
         {"loss": "wasserstein", "penalty": "gradient", "discriminator_steps": 3},
+        {"loss": "non_saturating", "penalty": "r1"},
+        {"loss": "relativistic", "penalty": "r1_r2"},
     ],
 )
 def test_every_loss_trains_and_repeats(options):
@@ -82,7 +84,16 @@ def test_it_learns_a_gaussian():
     assert 0.2 < synthetic.std() < 0.9
 
 
-def by_hand(gan, loss, penalty_weight):
+def slopes_at(D, x):
+    """The length of D's gradient at each of the points."""
+    x = tf.convert_to_tensor(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        score = D(x)
+    return tf.norm(tape.gradient(score, x), axis=1)
+
+
+def by_hand(gan, loss, penalty, penalty_weight):
     """One step of Algorithm 1, written out; return what ``fit`` reports of it."""
     G, D, step = gan.generator, gan.discriminator, tf.constant(0, tf.int64)
     for update in range(gan.discriminator_steps):
@@ -90,20 +101,21 @@ def by_hand(gan, loss, penalty_weight):
         with tf.GradientTape() as tape:
             d_real, d_synthetic = D(real), D(G(z))
             d_loss = loss(d_real, d_synthetic)[0]
-            if penalty_weight:
+            if penalty == "gradient":
                 key = draws.key(gan.seed, step, stream=PENALTY_STREAM + update)
                 mix = tf.random.stateless_uniform([len(real), 1], key)
-                between = mix * real + (1 - mix) * G(z)
-                with tf.GradientTape() as inner:
-                    inner.watch(between)
-                    score = D(between)
-                slopes = tf.norm(inner.gradient(score, between), axis=1)
+                slopes = slopes_at(D, mix * real + (1 - mix) * G(z))
                 d_loss += penalty_weight * tf.reduce_mean((slopes - 1) ** 2)
+            elif penalty:
+                where = [real] if penalty == "r1" else [real, G(z)]
+                for x in where:
+                    slopes = slopes_at(D, x)
+                    d_loss += penalty_weight / 2 * tf.reduce_mean(slopes**2)
         weights = D.trainable_variables
         gan.d_optimizer.apply(tape.gradient(d_loss, weights), weights)
-    _, z = gan.draw(step, gan.discriminator_steps)
+    real, z = gan.draw(step, gan.discriminator_steps)
     with tf.GradientTape() as tape:
-        g_loss = loss(d_real, D(G(z)))[1]
+        g_loss = loss(D(real), D(G(z)))[1]  # both by the D that has just moved
     weights = G.trainable_variables
     gan.g_optimizer.apply(tape.gradient(g_loss, weights), weights)
     return d_loss, g_loss, d_real, d_synthetic
@@ -124,14 +136,24 @@ def by_hand(gan, loss, penalty_weight):
             tf.identity,
         ),
         ({"loss": "hinge"}, tf.identity),
+        ({"loss": "non_saturating", "penalty": "r1"}, tf.sigmoid),
+        (
+            {
+                "loss": "relativistic",
+                "penalty": "r1_r2",
+                "penalty_weight": 3.0,
+                "discriminator_steps": 2,
+            },
+            tf.identity,
+        ),
     ],
 )
 def test_one_step_is_algorithm_1(options, opinion):
     """By hand, from the same weights, minibatches and noise."""
     gan, hand = plain(**options), plain(**options)
     hand.set_data(RING, 32)
-    weight = options.get("penalty_weight", 10.0) if "penalty" in options else 0.0
-    expected = by_hand(hand, LOSSES[options["loss"]], weight)
+    penalty, weight = options.get("penalty"), options.get("penalty_weight", 10.0)
+    expected = by_hand(hand, LOSSES[options["loss"]], penalty, weight)
     history = gan.fit(RING, steps=1, batch_size=32, verbose=0)
     (row,) = history.to_dict("records")
     d_loss, g_loss, d_real, d_synthetic = expected
@@ -154,6 +176,38 @@ def test_a_loss_may_be_a_function():
     ours, named = plain(loss=doubled), plain(loss="hinge")
     rows = [g.fit(RING, steps=1, batch_size=32, verbose=0) for g in (ours, named)]
     np.testing.assert_allclose(rows[0].d_loss, 2 * rows[1].d_loss, rtol=1e-5)
+
+
+def test_a_function_that_compares_sees_the_critic_that_has_just_moved():
+    def paired(real, synthetic):
+        return losses.relativistic(real, synthetic)
+
+    ours, named = plain(loss=paired), plain(loss="relativistic")
+    rows = [g.fit(RING, steps=3, batch_size=32, verbose=0) for g in (ours, named)]
+    pd.testing.assert_frame_equal(*rows)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_penalty_and_weight_survive_saving(tmp_path, penalty):
+    gan = plain(loss="relativistic", penalty=penalty, penalty_weight=2.5)
+    gan.fit(RING, steps=5, batch_size=32, verbose=0)
+    gan.save(tmp_path / "small.keras")
+    loaded = GAN.load(tmp_path / "small.keras")
+    assert loaded.own_settings() == gan.own_settings()
+    assert loaded.own_settings()["penalty"] == [penalty, 2.5]
+    rows = [g.fit(RING, steps=10, batch_size=32, verbose=0) for g in (loaded, gan)]
+    pd.testing.assert_frame_equal(*rows)
+
+
+def test_penalties_hold_the_slope_down():
+    """The heavier, the flatter the critic at the real samples."""
+    slopes = []
+    for weight in (0.0, 1.0, 100.0):
+        gan = plain(loss="relativistic", penalty="r1", penalty_weight=weight)
+        gan.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.01))
+        gan.fit(RING, steps=200, batch_size=32, verbose=0)
+        slopes.append(float(tf.reduce_mean(slopes_at(gan.discriminator, RING))))
+    assert slopes[0] > 1.5 * slopes[1] > 3 * slopes[2], slopes
 
 
 def margin(size):
@@ -223,7 +277,7 @@ def test_noise_is_standard_normal():
     ("options", "message"),
     [
         ({"loss": "wgan"}, "loss: 'wgan' is unknown.*wasserstein"),
-        ({"penalty": "r1"}, "penalty: 'r1' is unknown"),
+        ({"penalty": "r3"}, r"penalty: 'r3' is unknown; .*'r1_r2'\] or None"),
         ({"discriminator_steps": 0}, "discriminator_steps: 0"),
     ],
 )

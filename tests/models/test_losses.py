@@ -75,6 +75,42 @@ def test_wasserstein_is_the_difference_of_mean_scores():
     assert (float(d_loss), float(g_loss)) == (-2.5, -1.5)
 
 
+def test_relativistic_losses_of_a_pair():
+    """A lead of log 3 is a probability of 3/4 for the right order."""
+    lead = float(np.log(3))
+    d_loss, g_loss = losses.relativistic(tf.constant([[lead]]), tf.zeros([1, 1]))
+    np.testing.assert_allclose([d_loss, g_loss], np.log([4 / 3, 4]), rtol=1e-6)
+    # Pair by pair, not mean by mean: leads of 2 and -2 average the losses.
+    d_loss, g_loss = losses.relativistic(
+        tf.constant([[3.0], [0.0]]), tf.constant([[1.0], [2.0]])
+    )
+    expected = (np.log1p(np.exp(-2)) + np.log1p(np.exp(2))) / 2
+    np.testing.assert_allclose([d_loss, g_loss], [expected, expected], rtol=1e-6)
+
+
+@given(logits, st.floats(-10, 10, width=32))
+def test_relativistic_losses_see_only_differences(synthetic, shift):
+    real = tf.reverse(synthetic, [0]) + 0.5
+    moved = losses.relativistic(real + shift, synthetic + shift)
+    np.testing.assert_allclose(
+        moved, losses.relativistic(real, synthetic), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_relativistic_players_swap_their_losses():
+    """The generator plays the critic's game with the two batches swapped."""
+    real, synthetic = tf.random.normal([2, 16, 1], seed=3)
+    d_loss, g_loss = losses.relativistic(real, synthetic)
+    np.testing.assert_allclose(
+        losses.relativistic(synthetic, real), [g_loss, d_loss], rtol=1e-6
+    )
+
+
+def test_relativistic_names_both_shapes():
+    with pytest.raises(ValueError, match=r"\(3, 1\).*\(1, 1\)"):
+        losses.relativistic(tf.zeros([3, 1]), tf.zeros([1, 1]))
+
+
 @given(st.floats(-3, 3, width=32), st.floats(-3, 3, width=32))
 def test_penalty_of_a_linear_critic(a, b):
     """Its slope is |(a, b)| everywhere, so the penalty is known."""
@@ -85,6 +121,36 @@ def test_penalty_of_a_linear_critic(a, b):
     )
     expected = 10 * (np.hypot(a, b) - 1) ** 2
     np.testing.assert_allclose(penalty, expected, rtol=1e-3, atol=1e-4)
+
+
+@given(st.floats(-3, 3, width=32), st.floats(-3, 3, width=32))
+def test_zero_centred_penalty_of_a_linear_critic(a, b):
+    """Its squared slope is a^2 + b^2 at every point: gamma / 2 of that."""
+    slope = tf.constant([[a], [b]], tf.float32)
+    penalty = losses.zero_centred_penalty(
+        lambda x: x @ slope, tf.random.normal([16, 2], seed=1), weight=6.0
+    )
+    np.testing.assert_allclose(penalty, 3 * (a**2 + b**2), rtol=1e-5, atol=1e-6)
+
+
+def test_zero_centred_penalty_of_a_quadratic_critic():
+    """D(x) = |x|^2 / 2 has the slope x: the penalty is gamma / 2 E|x|^2."""
+    samples = tf.constant([[[3.0], [4.0]], [[0.0], [1.0]]])
+    penalty = losses.zero_centred_penalty(
+        lambda x: tf.reduce_sum(x**2, axis=[1, 2])[:, None] / 2, samples, weight=2.0
+    )
+    assert float(penalty) == (25 + 1) / 2
+
+
+def test_zero_centred_penalty_moves_the_critic_to_rest():
+    """It can be derived once more, at a critic of no slope too."""
+    for start, expected in ((2.0, 8.0), (0.0, 0.0)):
+        slope = tf.Variable([[start]])
+        with tf.GradientTape() as tape:
+            penalty = losses.zero_centred_penalty(
+                lambda x, w=slope: x @ w, tf.ones([4, 1]), weight=4.0
+            )
+        assert float(tape.gradient(penalty, slope)[0, 0]) == expected
 
 
 def test_penalty_is_measured_between_the_two_batches_only():

@@ -68,6 +68,20 @@ def test_a_training_in_parts_equals_one_in_whole():
     pd.testing.assert_frame_equal(history, expected)
 
 
+def test_no_thread_tunes_the_step_numbers(monkeypatch):
+    """It sleeps for seconds, and every fit would wait at its end until it wakes."""
+    given = []
+    keras_fit = keras.Model.fit
+
+    def watched(self, x, **options):
+        given.append(x.options().autotune.enabled)
+        return keras_fit(self, x, **options)
+
+    monkeypatch.setattr(keras.Model, "fit", watched)
+    fit(regression(), 5)
+    assert given == [False]
+
+
 def test_nothing_to_do_is_said():
     model = regression()
     fit(model, 10)
