@@ -2,10 +2,11 @@
 
     python benchmarks/scorecard.py offline ReturnsGAN=returns-offline-0
 
-A name before the equals sign is a candidate, the names behind it are its trainings (with
-commas), all of which count. Windows come from the sample, split in time as everywhere; the held-out
-period is looked at once for each generator that ships. The table goes to
-gan_notes/evaluation/stored/scorecard-NAME.csv, where it comes from to the .json beside.
+A name before the equals sign is a candidate, the names behind it are its trainings
+(with commas), and all of them count. Windows come from the sample, split in time as
+everywhere; the held-out period is looked at once for each generator that ships. The
+table goes to gan_notes/evaluation/stored/scorecard-NAME.csv, and where it comes from to
+the .json beside it.
 """
 
 import argparse
