@@ -28,7 +28,7 @@ def pytest_addoption(parser):
 
 def toc():
     """Return the pages of _toc.yml in reading order, as `book/name`."""
-    tree = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    tree = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     pages = [page["file"] for part in tree["parts"] for page in part["chapters"]]
     return [tree["root"], *pages]
 
@@ -60,6 +60,19 @@ def write_notebook(path, cells):
     page.cells[1].metadata["tags"] = ["parameters"]
     nbformat.write(page, path)
     return path
+
+
+def after(step, act):
+    """Return a callback that does `act(model)` once a step is reached."""
+    import keras  # not loaded for tests that need no TensorFlow
+
+    class After(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            counted = getattr(self.model, "step", self.model.optimizer.iterations)
+            if int(counted) == step:
+                act(self.model)
+
+    return After()
 
 
 def missing(reason):
