@@ -272,13 +272,7 @@ def facts(changes, *, block: int = 1, draws: int = 200, seed: int = 0) -> pd.Dat
 
 
 def distances(
-    real,
-    synthetic,
-    *,
-    block: int,
-    synthetic_block: int = 1,
-    draws: int = 200,
-    seed: int = 0,
+    real, synthetic, *, block: int, draws: int = 200, seed: int = 0
 ) -> pd.DataFrame:
     """Tell how far the stylised facts of two samples lie apart, with intervals.
 
@@ -287,10 +281,7 @@ def distances(
     real : float array (n, length, features), in the order of time
     synthetic : float array (m, length, features), independent windows
     block : int
-        Real windows in a block, see `block_weights`.
-    synthetic_block : int
-        The same of the others: 1 draws them singly, more is for real ones in their
-        place.
+        Real windows in a block, see `block_weights`; synthetic ones are drawn singly.
     draws, seed
         See `block_weights`.
 
@@ -308,7 +299,7 @@ def distances(
         Not windows, windows of other shapes, or missing values among them.
     """
     pair = _pair(real, synthetic)
-    weights = _both(pair, (block, synthetic_block), draws, seed)
+    weights = _both(pair, block, draws, seed)
     left, right = (_parts(x, w) for x, w in zip(pair, weights, strict=True))
     rows = []
     for fact in left:
@@ -321,19 +312,13 @@ def distances(
 
 
 def risk(
-    real,
-    synthetic,
-    *,
-    block: int,
-    synthetic_block: int = 1,
-    draws: int = 200,
-    seed: int = 0,
+    real, synthetic, *, block: int, draws: int = 200, seed: int = 0
 ) -> pd.DataFrame:
     """Compare what can be lost in a day: value at risk and expected shortfall.
 
     Parameters
     ----------
-    real, synthetic, block, synthetic_block, draws, seed
+    real, synthetic, block, draws, seed
         As in `distances`.
 
     Returns
@@ -349,7 +334,7 @@ def risk(
         As `distances`.
     """
     pair = _pair(real, synthetic)
-    weights = _both(pair, (block, synthetic_block), draws, seed)
+    weights = _both(pair, block, draws, seed)
     a, b = (losses(x, w) for x, w in zip(pair, weights, strict=True))
     tickers = pair[0].shape[2]
     spans = [slice(tickers), slice(tickers, tickers + 1), slice(tickers + 1, None)]
@@ -480,11 +465,11 @@ def _interval(sample: np.ndarray, least: float = -np.inf) -> tuple[float, float]
     return max(float(sample[0] + low), least), float(sample[0] + high)
 
 
-def _both(pair, blocks, draws: int, seed: int) -> list[np.ndarray]:
-    """Draw weights of both sides, each in blocks of its own size."""
+def _both(pair, block: int, draws: int, seed: int) -> list[np.ndarray]:
+    """Draw weights of real windows in blocks, of synthetic ones by themselves."""
     return [
         block_weights(len(x), block=b, draws=draws, seed=s)
-        for x, b, s in zip(pair, blocks, (2 * seed, 2 * seed + 1), strict=True)
+        for x, b, s in zip(pair, (block, 1), (2 * seed, 2 * seed + 1), strict=True)
     ]
 
 
