@@ -54,3 +54,17 @@ def test_weights_of_other_windows_are_refused():
     done = run("--data", "sines", "--weights", "timegan")
     assert done.returncode == 2
     assert "timegan makes windows of (24, 6), the data (24, 5)" in done.stderr
+
+
+def test_the_stored_floors_are_those_of_the_authors_code():
+    """On the paper's stock file their code gives .012 and .0366, a Gaussian .15-.19."""
+    path = ROOT / "benchmarks" / "paper_stocks.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    rows = {(r["candidate"], r["metric"]): r for r in result["scores"]}
+    assert result["steps"] == [2000, 5000]
+    assert all(len(row["each"]) == 10 for row in rows.values())
+    mean = {key: row["mean"] for key, row in rows.items()}
+    assert mean["real windows", "discriminative score"] < 0.024  # .012 + .012
+    assert mean["real windows", "predictive score"] == pytest.approx(0.0366, abs=2e-4)
+    assert 0.15 < mean["one Gaussian", "discriminative score"] < 0.19
+    assert mean["one Gaussian", "predictive score"] == pytest.approx(0.0485, abs=1e-3)
