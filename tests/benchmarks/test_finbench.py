@@ -167,3 +167,19 @@ def test_a_python_without_finval_is_an_error_of_one_line(finbench):
     paths = np.zeros((2, 3, 60, 7))
     with pytest.raises(SystemExit, match="finbench: finval failed in"):
         finbench.finval_scores(sys.executable, paths[0], list(paths))
+
+
+def test_the_stored_table_has_fourteen_metrics_of_every_floor(finbench, panel):
+    path = ROOT / "benchmarks" / "finbench.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    floors = finbench.floors(finbench.changes_of(finbench.training_panel(panel)))
+    for name in floors:
+        row = result["rows"][name]
+        assert len(row["metrics"]) == 14
+        assert row["finval"] == "0.1.0"
+        assert 0 < row["score"] < 1
+    real = result["rows"]["real training windows"]
+    # What a perfect generator of the past scores, over draws: .01, .02 and .03.
+    assert real["score"] == pytest.approx(0.796, abs=0.02)
+    assert real["rho"] == pytest.approx(0.88, abs=0.04)
+    assert real["sharpe_gap"] == pytest.approx(0.26, abs=0.06)
