@@ -15,7 +15,7 @@ from gan_notes.evaluation.baselines import ALL
 from gan_notes.evaluation.scorecard import FRESH
 
 LENGTH, TICKERS = 12, ["KO", "GE", "JPM"]
-CHEAP = scorecard.Setting((5, 40), (3, 150), 5, (2, 150), 300, 50)
+CHEAP = scorecard.Setting((8, 40), (3, 150), 20, (3, 150), 300, 50)
 
 
 def days(n, *, seed):
@@ -72,7 +72,7 @@ REJECTS = {
     "AUC, boosting": ["noise", "time-shuffled", "calm half", "too volatile"],
     "AUC, LSTM": ["noise", "calm half", "too volatile"],
     "coverage": ["noise", "calm half"],
-    "density": ["noise", "too volatile", "calm half"],
+    "density": ["noise", "levels of noise"],
     "Fréchet": ["calm half", "too volatile", "levels of noise"],
     "MMD": ["noise", "calm half", "too volatile", "levels of noise"],
     "TSTR / TRTR, absolute": ["noise", "time-shuffled", "levels of noise"],
@@ -80,6 +80,7 @@ REJECTS = {
     "fact, autocorrelation": ["levels of noise"],
     "fact, autocorrelation of sizes": ["noise", "time-shuffled"],
     "fact, kurtosis": ["noise"],
+    "fact, tail index": ["noise"],
     "VaR 5%, single names": ["calm half", "too volatile"],
     "ES 1%, equal weight": ["calm half", "too volatile"],
     "nearest, median": ["copies"],
