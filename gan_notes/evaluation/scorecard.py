@@ -5,12 +5,14 @@ same reference rows: fresh real days, which say what a perfect generator would s
 and six generators that learn little or nothing.
 """
 
+import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ from tqdm import tqdm
 from gan_notes.data.exchange import read_windows
 from gan_notes.evaluation import baselines, distances, facts, fidelity, judges
 
+STORED = Path(__file__).parent / "stored"  # tables of what ships, see `stored`
 FRESH = "fresh real"
 COLUMNS = ["metric", "candidate", "value", "low", "high"]
 COLUMNS += ["better", "floor", "at_floor"]
@@ -163,6 +166,35 @@ def scorecard(
         rows = half.result() + rows
     card = pd.DataFrame(rows, columns=COLUMNS[:6])
     return _with_floors(card, " (quick)" * quick)
+
+
+def stored(name: str) -> tuple[pd.DataFrame, dict]:
+    """Return a scorecard of shipped generators that was computed before.
+
+    Parameters
+    ----------
+    name : str
+        "offline": those of the offline six.
+
+    Returns
+    -------
+    card : DataFrame, see `scorecard`
+    about : dict
+        Its command, commit, weights, versions, seconds and hardware.
+
+    Raises
+    ------
+    ValueError
+        There is no such table; the message lists those that are.
+    """
+    path = STORED / f"scorecard-{name}.csv"
+    if not path.exists():
+        known = [p.stem.removeprefix("scorecard-") for p in STORED.glob("*.csv")]
+        raise ValueError(
+            f"{name!r} is no stored scorecard; there are: {', '.join(sorted(known))}."
+        )
+    about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    return pd.read_csv(path), about
 
 
 def diversity(real: np.ndarray, synthetic: np.ndarray) -> dict[str, float]:
