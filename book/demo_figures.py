@@ -103,21 +103,22 @@ def lab():
     from gan_notes.models import pretrained
 
     gan = pretrained.load("gan_ring")
-    side = np.linspace(-3, 3, 61, dtype="float32")
+    side = np.linspace(-3, 3, 41, dtype="float32")
     plane = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-    logits = gan.discriminator(plane).numpy().reshape(61, 61)
+    logits = gan.discriminator(plane).numpy().reshape(41, 41)
     figure, ax = plt.subplots(figsize=(4.2, 4.2))
     colours = [plots.SYNTHETIC, "white", plots.REAL]
     ax.contourf(
         side,
         side,
         1 / (1 + np.exp(-logits)),
-        levels=np.linspace(0, 1, 8),
+        levels=np.linspace(0, 1, 6),
         cmap=LinearSegmentedColormap.from_list("verdict", colours),
         alpha=0.5,
     )
-    real = toys.gaussian_ring(200, std=0.1)
-    plots.scatter(real, gan.generate(200, seed=0), ax)
+    real = toys.gaussian_ring(160, std=0.1)
+    plots.scatter(real, gan.generate(160, seed=0), ax)
+    ax.set_aspect("equal", adjustable="box")
     ax.set(xlim=(-3, 3), ylim=(-3, 3), xticks=[], yticks=[])
     ax.legend(loc="center", frameon=True)
     return figure

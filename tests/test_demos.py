@@ -5,6 +5,8 @@ tests at the end look at the pages of the book.
 """
 
 import ast
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
@@ -725,3 +727,25 @@ def test_demo_begins_on_the_first_screen(html, browser, path, name, width):
         box = seen.page.locator(f"gan-{name}").bounding_box()
     # At 390 px a screen holds the title and a sentence.
     assert box["y"] < (450 if width > 1000 else 700)
+
+
+@pytest.mark.site
+@pytest.mark.parametrize("path", sorted(EMBEDDED))
+def test_page_weighs_less_than_2_mb_without_mathjax(html, browser, path):
+    with tab(browser, WIDTHS["wide"]) as seen:
+        seen.page.goto((html / f"{path}.html").as_uri())
+        seen.page.evaluate("document.fonts.ready.then(() => true)")
+        seen.page.wait_for_timeout(200)
+        asked = seen.page.evaluate(
+            "performance.getEntriesByType('resource').map(entry => entry.name)"
+        )
+        icons = seen.page.evaluate(
+            """() => [...document.fonts]
+            .filter(face => face.status === "loaded").map(face => face.family)"""
+        )
+    assert any("Font Awesome" in family for family in icons), "icons are not shown"
+    files = {unquote(urlsplit(url).path) for url in asked if "mathjax" not in url}
+    files.add(str(html / f"{path}.html"))
+    weight = sum(Path(file).stat().st_size for file in files)
+    print(f"{path}: {weight / 1e6:.2f} MB without MathJax")
+    assert weight < 2e6

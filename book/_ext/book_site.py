@@ -1,7 +1,7 @@
 """What the site needs beyond Jupyter Book.
 
-Offline mathematics, benchmark tables, folded code under its own title, and demos in
-place of their static figures.
+Offline mathematics, light icons, benchmark tables, folded code under its own title,
+and demos in place of their static figures.
 """
 
 import importlib.util
@@ -29,6 +29,21 @@ def copy_mathjax(app, error):
     shutil.copy(source / "tex-mml-chtml.js", target)
     fonts = Path("output", "chtml", "fonts", "woff-v2")
     shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
+
+
+def drop_icon_script(app, error):
+    """Empty the theme's script of icons, 1.5 MB on every page.
+
+    Its style sheet has the same icons as web fonts, of which a page loads the
+    one or two that it shows.
+    """
+    if error or app.builder.format != "html":
+        return
+    script = Path(app.outdir, "_static", "scripts", "fontawesome.js")
+    if script.exists():
+        script.write_text(
+            "// Icons are the web fonts of the style sheet.\n"
+        )
 
 
 def drop_thebe(app, page, template, context, doctree):
@@ -144,4 +159,5 @@ def setup(app):
     app.connect("html-page-context", load_demos)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", drop_icon_script)
     return {"version": "1", "parallel_read_safe": True}

@@ -134,6 +134,7 @@
       .side { display: grid; gap: 0.75rem; grid-template-columns: 1fr 1fr; }
       #circle, #distance { aspect-ratio: 1; }
       .time { flex: 1 1 10rem; }
+      .controls { grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); align-items: end; }
       #status { min-height: 2.8em; }
       dl { border-top: 1px solid var(--line); padding-top: 0.6rem; }
       @container (min-width: 560px) {
@@ -269,7 +270,7 @@
         plane.dot(mu, { colour: inside ? colour.d : colour.synthetic, radius: 5, hollow: !inside, width: 2.5 });
       }
       plane.text("unit circle", [0, -1.13], { align: "center" });
-      plane.text("eigenvalues μ of one move", [8, 10], { pixels: true });
+      plane.text("eigenvalues μ", [8, 10], { pixels: true });
       this.find("circle").setAttribute(
         "aria-label",
         `Eigenvalues of one move against the unit circle: ${this.mu.map(shown).join(" and ")}. Largest size ${this.factor.toFixed(4)}.`,

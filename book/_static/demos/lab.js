@@ -201,7 +201,7 @@
       says: "<b class=d>D</b> is a critic: it raises D(x) − D(G(z)) and pays λ(slope − 1)² between real and synthetic points. <b class=synthetic>G</b> raises D(G(z)): a Wasserstein distance (chapter 02).",
     },
     r3: {
-      name: "R3: relativistic, R1 + R2",
+      name: "R3 (R1 + R2)",
       d: (r, s) => [softplus(s - r), -sigmoid(s - r), sigmoid(s - r)],
       g: (r, s) => [softplus(r - s), sigmoid(r - s), -sigmoid(r - s)],
       penalty: { on: ["real", "synthetic"], of: half, name: "R1 + R2 weight γ", usual: 0.05 },
@@ -255,7 +255,7 @@
       Object.assign(this, { data, loss, penalty, dSteps, rate, batch, random });
       this.g = new Network([NOISE, units, units, 2], random);
       this.d = new Network([2, units, units, 1], random);
-      this.adam = { g: new Adam(this.g, 0, 0.99), d: new Adam(this.d, 0, 0.99) };
+      this.adam = { g: new Adam(this.g, 0.5, 0.9), d: new Adam(this.d, 0.5, 0.9) };
       this.steps = 0;
     }
 
@@ -464,10 +464,10 @@
             <div><dt>D ranks real higher</dt><dd id="ranks"></dd></div>
             <div><dt>speed</dt><dd id="pace"></dd></div>
           </dl>
-          <div class="charts">
-            <canvas id="losses" role="img"></canvas>
-            <canvas id="story" role="img"></canvas>
-          </div>
+        </div>
+        <div class="charts">
+          <canvas id="losses" role="img"></canvas>
+          <canvas id="story" role="img"></canvas>
         </div>
       </div>
       <p id="status" role="status"></p>
@@ -487,7 +487,8 @@
       #losses, #story { height: 104px; }
       #status { min-height: 1.4em; font-weight: 600; }
       @container (min-width: 600px) {
-        .stage { grid-template-columns: minmax(0, 1.12fr) minmax(0, 1fr); }
+        .stage { grid-template: auto 1fr / minmax(0, 1.12fr) minmax(0, 1fr); }
+        .side { grid-row: 1 / 3; grid-column: 2; }
       }`;
 
     setup() {

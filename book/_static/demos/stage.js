@@ -173,9 +173,13 @@ class GanStage extends HTMLElement {
     this.toggleAttribute("dark", chosen ? chosen === "dark" : DARK.matches);
     const style = getComputedStyle(this);
     this.colour = {};
-    for (const role of ["ink", "soft", "line", "paper", "panel", "real", "synthetic", "d"]) {
+    for (const role of ["ink", "soft", "line", "paper", "real", "synthetic", "d"]) {
       this.colour[role] = style.getPropertyValue(`--${role}`).trim();
     }
+    // Words in a role's colour, dark enough to read.
+    this.colour.words = Object.fromEntries(
+      ["real", "synthetic", "d"].map((role) => [this.colour[role], style.getPropertyValue(`--${role}-words`).trim()]),
+    );
     this.font = style.fontFamily;
     this.redraw();
   }
@@ -234,7 +238,12 @@ class Plane {
     ctx.stroke();
     ctx.textAlign = "center";
     ctx.textBaseline = "top";
-    for (const tick of xticks) ctx.fillText(minus(say(tick, "x")), this.X(tick), box.bottom + 5);
+    for (const tick of xticks) {
+      const words = minus(say(tick, "x"));
+      const half = ctx.measureText(words).width / 2;
+      const edge = ctx.canvas.clientWidth - half; // the last one stays on the canvas
+      ctx.fillText(words, Math.max(half, Math.min(edge, this.X(tick))), box.bottom + 5);
+    }
     ctx.textAlign = "right";
     ctx.textBaseline = "middle";
     for (const tick of yticks) ctx.fillText(minus(say(tick, "y")), box.left - 5, this.Y(tick));
@@ -323,7 +332,7 @@ class Plane {
     const { ctx } = this;
     ctx.save();
     if (bold) ctx.font = `600 ${ctx.font}`;
-    ctx.fillStyle = colour;
+    ctx.fillStyle = this.colour.words[colour] ?? colour;
     ctx.textAlign = align;
     ctx.textBaseline = "middle";
     // A rim of paper, so that lines under the words do not hide them.
@@ -364,6 +373,7 @@ function watch(observer, element, options) {
 const STYLE = `
 :host {
   --real: #0173b2; --synthetic: #de8f05; --d: #029e73;
+  --real-words: #0169a3; --synthetic-words: #9a5f00; --d-words: #027353;
   --ink: var(--pst-color-text-base, #222832);
   --soft: var(--pst-color-text-muted, #48566b);
   --line: var(--pst-color-border, #c9c9c9);
@@ -376,6 +386,7 @@ const STYLE = `
 }
 :host([dark]) {
   --real: #56b4f0; --synthetic: #f5ae3d; --d: #2fc79b;
+  --real-words: #56b4f0; --synthetic-words: #f5ae3d; --d-words: #2fc79b;
   --ink: var(--pst-color-text-base, #ced6dd);
   --soft: var(--pst-color-text-muted, #9ca4af);
   --line: var(--pst-color-border, #48566b);
@@ -431,6 +442,6 @@ dt { color: var(--soft); }
 dd { margin: 0; font-variant-numeric: tabular-nums; font-weight: 600; }
 dd small { font-weight: 400; color: var(--soft); font-size: inherit; }
 p { margin: 0; }
-.real { color: var(--real); } .synthetic { color: var(--synthetic); } .d { color: var(--d); }
+.real { color: var(--real-words); } .synthetic { color: var(--synthetic-words); } .d { color: var(--d-words); }
 @media (pointer: coarse) { button, select { min-height: 2.6rem; } input[type="range"] { height: 2.2rem; } }
 `;

@@ -127,8 +127,8 @@
       <canvas id="densities" role="img"></canvas>
       <p id="status" role="status"></p>
       <div class="grid">
-        ${slider("mean", "<span class=synthetic>move</span> the generator", { min: -6, max: 6, step: 0.05, value: 2.5 })}
-        ${slider("std", "<span class=synthetic>stretch</span> it", { min: 0.1, max: 3, step: 0.05, value: 1 })}
+        ${slider("mean", "<b class=synthetic>move</b> q", { min: -6, max: 6, step: 0.05, value: 2.5 })}
+        ${slider("std", "<b class=synthetic>stretch</b> q", { min: 0.1, max: 3, step: 0.05, value: 1 })}
         ${choice("data", "real samples", Object.fromEntries(Object.entries(REAL).map(([key, { name }]) => [key, name])))}
       </div>
       <div class="row">
@@ -140,19 +140,20 @@
         <div><dt>V(D*) <small>nats</small></dt><dd id="v"></dd></div>
         <div><dt>JSD <small>0 to log 2</small></dt><dd id="jsd"></dd></div>
         <div><dt>W1</dt><dd id="w1"></dd></div>
-        <div><dt>slope, minimax</dt><dd id="minimax"></dd></div>
-        <div><dt>slope, non-saturating</dt><dd id="ns"></dd></div>
-        <div><dt>slope, W1</dt><dd id="slope"></dd></div>
+        <div><dt>slope: minimax</dt><dd id="minimax"></dd></div>
+        <div><dt>non-saturating</dt><dd id="ns"></dd></div>
+        <div><dt>W1, perfect critic</dt><dd id="slope"></dd></div>
       </dl>
       <div class="charts">
         <canvas id="distances" role="img"></canvas>
         <canvas id="slopes" role="img"></canvas>
-      </div>`;
+      </div>
+      <p class="soft">Both over the mean of q: left what G has to cover, right how hard it is pulled.</p>`;
     static style = `
       section { display: grid; gap: 0.7rem; }
       #densities { height: 230px; touch-action: pan-y; cursor: grab; }
       #distances, #slopes { height: 190px; }
-      .choice { flex-direction: column; }
+      dl { grid-template-columns: repeat(3, 1fr); border-block: 1px solid var(--line); padding-block: 0.5rem; }
       .row .choice { flex-direction: row; align-items: center; gap: 0.4rem; }
       .charts { display: grid; gap: 0.75rem; grid-template-columns: minmax(0, 1fr); }
       #status { min-height: 2.8em; }
@@ -256,7 +257,7 @@
       const at = (f) => Array.from({ length: 321 }, (_, i) => [-8 + i * 0.05, f(-8 + i * 0.05)]);
       const density = (hills) => at((x) => Math.exp(logDensity(hills, x)));
       const [real, made] = [density(p), density(q)];
-      const top = 1.22 * Math.min(1.4, Math.max(0.45, ...real.map(([, y]) => y), ...made.map(([, y]) => y)));
+      const top = 1.45 * Math.min(1.4, Math.max(0.45, ...real.map(([, y]) => y), ...made.map(([, y]) => y)));
       const plane = this.plane("densities", [-8, 8], [0, top], { margin: [6, 34, 22, 8] });
       this.field = plane;
       plane.axes({ xticks: [-8, -6, -4, -2, 0, 2, 4, 6, 8] });
@@ -264,7 +265,7 @@
       plane.line(real, { colour: colour.real });
       plane.line(made, { colour: colour.synthetic, dash: [7, 4], width: 2.5 });
       // D* on its own axis, on the right: 1 at the top of the frame.
-      const share = (d) => (d * top) / 1.1;
+      const share = (d) => (d * top) / 1.32;
       plane.line(at((x) => share(sigmoid(logDensity(p, x) - logDensity(q, x)))), { colour: colour.d, dash: [2, 4], width: 3 });
       for (const d of [0, 0.5, 1]) plane.text(String(d), [plane.box.right + 6, plane.Y(share(d))], { pixels: true, colour: colour.d });
       plane.line([[-8, share(0.5)], [8, share(0.5)]], { colour: colour.line, width: 1 });
@@ -286,7 +287,7 @@
       const { colour } = this;
       const curves = this.shape();
       const plane = this.plane("distances", [-6, 6], [0, 0.78], { margin: [8, 30, 22, 32] });
-      plane.axes({ xticks: [-6, -3, 0, 3, 6], yticks: [0, 0.2, 0.4, 0.6], xlabel: "place of the generator" });
+      plane.axes({ xticks: [-6, -3, 0, 3, 6], yticks: [0, 0.2, 0.4, 0.6] });
       const top = Math.max(...curves.map(({ w1 }) => w1));
       const scale = 0.7 / top;
       plane.line([[-6, Math.log(2)], [6, Math.log(2)]], { colour: colour.line, width: 1 });
@@ -305,7 +306,7 @@
       const { colour, now } = this;
       const curves = this.shape();
       const plane = this.plane("slopes", [-6, 6], [-3, 3], { margin: [8, 10, 22, 32] });
-      plane.axes({ xticks: [-6, -3, 0, 3, 6], yticks: [-2, 0, 2], xlabel: "place of the generator" });
+      plane.axes({ xticks: [-6, -3, 0, 3, 6], yticks: [-2, 0, 2] });
       plane.line([[-6, 0], [6, 0]], { colour: colour.line, width: 1 });
       const styles = {
         minimax: { colour: colour.synthetic, width: 2.5 },
