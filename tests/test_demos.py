@@ -5,6 +5,7 @@ tests at the end look at the pages of the book.
 """
 
 import ast
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -98,7 +99,7 @@ def test_demo_fits_and_names_every_control(show, name, width):
                 return !pen.getImageData(0, 0, width, height).data.some(value => value);
             }).map(canvas => canvas.id),
             silent: [...root.querySelectorAll("canvas")]
-                .filter(c => c.getAttribute("role") !== "img" ||
+                .filter(c => !["img", "application"].includes(c.getAttribute("role")) ||
                     (c.getAttribute("aria-label") || "").length < 20).map(c => c.id),
             nameless: [...root.querySelectorAll("input, select, button")]
                 .filter(c => !(c.labels?.length || c.textContent.trim()))
@@ -666,6 +667,13 @@ def test_page_shows_the_figure_as_a_link_to_the_demo(path):
     site = "https://gan-notes.github.io/gan_notes"
     for name in EMBEDDED[path]:
         assert f"](_static/demos/{name}.svg)]({site}/{path}.html#play-{name})" in text
+
+
+def test_demos_link_to_chapters_that_exist():
+    text = "".join((FOLDER / f"{name}.js").read_text() for name in DEMOS)
+    linked = set(re.findall(r"href='([^']+)\.html'", text))
+    assert {"02_minimax", "03_dynamics"} <= linked
+    assert all((ROOT / "book" / f"{name}.ipynb").exists() for name in linked)
 
 
 def test_figures_are_light_and_say_what_they_show():

@@ -102,7 +102,7 @@
         ${Object.entries(TRY).map(([value, [text]]) => button("tryout", text, { value })).join("")}
       </div>
       <div class="stage">
-        <canvas id="plane" tabindex="0" role="img"></canvas>
+        <canvas id="plane" tabindex="0" role="application"></canvas>
         <div class="side">
           <canvas id="circle" role="img"></canvas>
           <canvas id="distance" role="img"></canvas>

@@ -184,28 +184,28 @@
       d: classifier,
       g: (r, s) => [softplus(-s), 0, -sigmoid(-s)],
       penalty: { on: ["real"], of: half, name: "R1 weight γ", usual: 0 },
-      says: "<b class=d>D</b> raises log D(x) + log(1 − D(G(z))), <b class=synthetic>G</b> raises log D(G(z)): the pull is strongest where D is sure that a sample is synthetic (chapter 02).",
+      says: "<b class=d>D</b> raises log D(x) + log(1 − D(G(z))), <b class=synthetic>G</b> raises log D(G(z)): the pull is strongest where D is sure that a sample is synthetic (<a href='02_minimax.html'>chapter 02</a>).",
     },
     minimax: {
       name: "minimax",
       d: classifier,
       g: (r, s) => [-softplus(s), 0, -sigmoid(s)],
       penalty: { on: ["real"], of: half, name: "R1 weight γ", usual: 0 },
-      says: "<b class=d>D</b> raises log D(x) + log(1 − D(G(z))), <b class=synthetic>G</b> lowers the very same: zero-sum, and its pull dies where D is sure that a sample is synthetic (chapter 02).",
+      says: "<b class=d>D</b> raises log D(x) + log(1 − D(G(z))), <b class=synthetic>G</b> lowers the very same: zero-sum, and its pull dies where D is sure that a sample is synthetic (<a href='02_minimax.html'>chapter 02</a>).",
     },
     wgan: {
       name: "WGAN-GP",
       d: (r, s) => [s - r, -1, 1],
       g: (r, s) => [-s, 0, -1],
       penalty: { on: ["between"], of: one, name: "penalty weight λ", usual: 0.1 },
-      says: "<b class=d>D</b> is a critic: it raises D(x) − D(G(z)) and pays λ(slope − 1)² between real and synthetic points. <b class=synthetic>G</b> raises D(G(z)): a Wasserstein distance (chapter 02).",
+      says: "<b class=d>D</b> is a critic: it raises D(x) − D(G(z)) and pays λ(slope − 1)² between real and synthetic points. <b class=synthetic>G</b> raises D(G(z)): a Wasserstein distance (<a href='02_minimax.html'>chapter 02</a>).",
     },
     r3: {
       name: "R3 (R1 + R2)",
       d: (r, s) => [softplus(s - r), -sigmoid(s - r), sigmoid(s - r)],
       g: (r, s) => [softplus(r - s), sigmoid(r - s), -sigmoid(r - s)],
       penalty: { on: ["real", "synthetic"], of: half, name: "R1 + R2 weight γ", usual: 0.05 },
-      says: "<b class=d>D</b> compares: it lowers log(1 + e^(D(G(z)) − D(x))) and pays γ/2 · slope² at real and at synthetic points, friction at both. <b class=synthetic>G</b> lowers the same with the pair exchanged (chapter 03).",
+      says: "<b class=d>D</b> compares: it lowers log(1 + e^(D(G(z)) − D(x))) and pays γ/2 · slope² at real and at synthetic points, friction at both. <b class=synthetic>G</b> lowers the same with the pair exchanged (<a href='03_dynamics.html'>chapter 03</a>).",
     },
   };
 
@@ -433,7 +433,7 @@
     static template = `
       <div class="stage">
         <div class="world">
-          <canvas id="world" tabindex="0" role="img"></canvas>
+          <canvas id="world" tabindex="0" role="application"></canvas>
           <p class="row legend">
             <span class="real">● real</span><span class="synthetic">○ synthetic</span>
             <span><span class="synthetic">synthetic</span> <i class="bar"></i> <span class="real">real</span>: what <b class="d">D</b> says</span>
@@ -454,7 +454,7 @@
             ${slider("dsteps", "D steps", { min: 1, max: 10, step: 1, value: 1 })}
             ${slider("penalty", '<span id="penaltyname">penalty</span>', { min: 0, max: 80, step: 1, value: 0 })}
             ${slider("rate", "learning rate", { min: 0, max: 40, step: 1, value: 20 })}
-            <label class="check"><input type="checkbox" name="arrows"> G's slopes</label>
+            <label class="check"><input type="checkbox" name="arrows"> where D sends G</label>
           </div>
           <dl>
             <div><dt>modes covered</dt><dd id="modes"></dd></div>
@@ -644,8 +644,9 @@
         this.half();
         this.remember();
       } else {
-        do while (this.half() === "d");
-        while (speed === "fast" && performance.now() - began < BUDGET);
+        do {
+          while (this.half() === "d"); // D's updates, then G's one
+        } while (speed === "fast" && performance.now() - began < BUDGET);
       }
       // Frames and steps of a second, smoothly.
       const rate = (old, now) => (old ? 0.95 * old + 0.05 * now : now);

@@ -442,6 +442,7 @@ dt { color: var(--soft); }
 dd { margin: 0; font-variant-numeric: tabular-nums; font-weight: 600; }
 dd small { font-weight: 400; color: var(--soft); font-size: inherit; }
 p { margin: 0; }
+a { color: var(--key); }
 .real { color: var(--real-words); } .synthetic { color: var(--synthetic-words); } .d { color: var(--d-words); }
 @media (pointer: coarse) { button, select { min-height: 2.6rem; } input[type="range"] { height: 2.2rem; } }
 `;

@@ -178,6 +178,7 @@
         else this.set({ mean: x - this.grip.from });
       });
       for (const type of ["pointerup", "pointercancel"]) canvas.addEventListener(type, () => (this.grip = null));
+      this.coming = [];
       this.compute();
     }
 
@@ -197,7 +198,7 @@
     }
 
     changed(name) {
-      if (name === "data" || name === "std") this.curves = null;
+      if (name === "data" || name === "std") this.coming = [];
       if (name !== "loss") this.compute();
     }
 
@@ -206,13 +207,17 @@
       this.now = evaluate(this.p, mean, std);
     }
 
-    // The same over every place of the generator, for the two charts.
+    // The same over every place of the generator, for the two charts: some of them in
+    // each frame, the old ones meanwhile.
     shape() {
-      this.curves ??= Array.from({ length: 61 }, (_, i) => {
-        const mean = -6 + 0.2 * i;
-        return { mean, ...evaluate(this.p, mean, this.state.std) };
-      });
-      return this.curves;
+      const began = performance.now();
+      while (this.coming.length < 61 && performance.now() - began < 10) {
+        const mean = -6 + 0.2 * this.coming.length;
+        this.coming.push({ mean, ...evaluate(this.p, mean, this.state.std) });
+      }
+      if (this.coming.length === 61) this.curves = this.coming;
+      else this.redraw();
+      return this.curves ?? this.coming;
     }
 
     advance(milliseconds) {
@@ -230,7 +235,6 @@
       this.read(this.inputs.std);
       Object.assign(this.state, { mean: next, std: wide }); // between the slider's notches
       this.compute();
-      // The curves follow a stretch when it has settled.
       if (Math.abs(slope[loss]) < 1e-3 && Math.abs(stretch[loss] ?? 0) < 1e-3) this.pause();
     }
 
@@ -239,7 +243,7 @@
       super.play();
     }
     pause() {
-      if (this.playing) this.curves = null;
+      if (this.playing) this.coming = []; // the charts follow when the hill has settled
       super.pause();
     }
 
