@@ -84,7 +84,7 @@
     }
 
     advance(milliseconds) {
-      this.wait += Math.min(100, milliseconds) * 0.06; // 60 updates a second
+      this.wait += Math.min(100, milliseconds) * 0.03; // 30 updates a second
       for (; this.wait >= 1; this.wait--) this.update();
       if (this.past.length >= 3000) this.pause();
     }
