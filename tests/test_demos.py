@@ -664,7 +664,10 @@ def test_page_shows_the_figure_as_a_link_to_the_demo(path):
         text = (ROOT / f"{path}.md").read_text()
     site = "https://gan-notes.github.io/gan_notes"
     for name in EMBEDDED[path]:
-        assert f"](_static/demos/{name}.svg)]({site}/{path}.html#play-{name})" in text
+        there = f"({site}/{path}.html#play-{name})"
+        assert f"](_static/demos/{name}.svg)]{there}" in text
+        # In Colab the picture may be missing; on the site this line is left out.
+        assert f"[Play it on the site]{there}" in text or not source.exists()
 
 
 def test_demos_link_to_chapters_that_exist():
@@ -725,14 +728,17 @@ def test_other_pages_load_no_demo(html):
 
 
 @pytest.mark.site
-@pytest.mark.parametrize(("path", "name"), [("index", "lab"), ("01_intuition", "dial")])
-@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+@pytest.mark.parametrize(
+    ("path", "name", "width"),
+    [("index", "lab", 1280), ("index", "lab", 390), ("01_intuition", "dial", 1280)],
+)
 def test_demo_begins_on_the_first_screen(html, browser, path, name, width):
     with tab(browser, width) as seen:
         seen.page.goto((html / "book" / f"{path}.html").as_uri())
-        box = seen.page.locator(f"gan-{name}").bounding_box()
-    # At 390 px a screen holds the title and a sentence.
-    assert box["y"] < (450 if width > 1000 else 700)
+        top = seen.page.locator(f"gan-{name} canvas").first.bounding_box()["y"]
+        height = seen.page.viewport_size["height"]
+    print(f"{path} at {width} px: the picture begins at {top:.0f} of {height} px")
+    assert top + 190 <= height, "less than a picture is seen without scrolling"
 
 
 @pytest.mark.site
