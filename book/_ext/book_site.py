@@ -85,6 +85,9 @@ def mount_demos(app, doctree):
         shown = image.parent
         while not isinstance(shown.parent, nodes.section):
             shown = shown.parent
+        image["loading"] = (
+            "lazy"  # where scripts are on, nobody waits for it
+        )
         name = found[1]
         mounted = (f'<gan-{name} id="play-{name}">', f"</gan-{name}>")
         before, after = (
