@@ -7,6 +7,7 @@ package and NumPy. Words stay words in them, so they are small, and a
 browser's own font is used.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -32,11 +33,15 @@ def main(folder=FOLDER):
     with mpl.rc_context(LOOK):
         for draw in (field, value, dial, lab):
             figure = draw()
-            figure.savefig(
-                Path(folder) / f"{draw.__name__}.svg",
-                metadata={"Date": None, "Creator": None},
-            )
+            path = Path(folder) / f"{draw.__name__}.svg"
+            figure.savefig(path, metadata={"Date": None, "Creator": None})
+            path.write_text(rounded(path.read_text()))
             plt.close(figure)
+
+
+def rounded(svg):
+    """Cut numbers after a tenth of a point, which nobody sees."""
+    return re.sub(r"(\d\.\d)\d+", r"\1", svg)
 
 
 def field():
