@@ -35,7 +35,8 @@ def main(folder=FOLDER):
             figure = draw()
             path = Path(folder) / f"{draw.__name__}.svg"
             figure.savefig(path, metadata={"Date": None, "Creator": None})
-            path.write_text(rounded(path.read_text()))
+            drawn = path.read_text(encoding="utf-8")
+            path.write_text(rounded(drawn), encoding="utf-8")
             plt.close(figure)
 
 
