@@ -48,11 +48,12 @@ def test_fit_learns_and_counts():
     assert history.loss.iloc[-1] < 0.01 * history.loss.iloc[0]
 
 
-def test_a_training_in_parts_equals_one_in_whole():
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_training_in_parts_equals_one_in_whole(tmp_path, kept):
     whole, parts = regression(), regression()
     expected = fit(whole, 40)
     for steps in (10, np.int64(25), np.int32(40)):
-        history = fit(parts, steps)
+        history = fit(parts, steps, checkpoint_dir=tmp_path if kept else "")
     np.testing.assert_array_equal(parts.get_weights()[0], whole.get_weights()[0])
     pd.testing.assert_frame_equal(history, expected)
 
