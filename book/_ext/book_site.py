@@ -1,6 +1,7 @@
 """What the site needs beyond Jupyter Book.
 
-Offline mathematics, benchmark tables, and folded code under its own title.
+Offline mathematics, light icons, benchmark tables, folded code under its own title,
+and demos in place of their static figures.
 """
 
 import importlib.util
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+
+DEMO = re.compile(r"_static/demos/(\w+)\.svg$")
 
 
 def copy_mathjax(app, error):
@@ -26,6 +29,21 @@ def copy_mathjax(app, error):
     shutil.copy(source / "tex-mml-chtml.js", target)
     fonts = Path("output", "chtml", "fonts", "woff-v2")
     shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
+
+
+def drop_icon_script(app, error):
+    """Empty the theme's script of icons, 1.5 MB on every page.
+
+    Its style sheet has the same icons as web fonts, of which a page loads the
+    one or two that it shows.
+    """
+    if error or app.builder.format != "html":
+        return
+    script = Path(app.outdir, "_static", "scripts", "fontawesome.js")
+    if script.exists():
+        script.write_text(
+            "// Icons are the web fonts of the style sheet.\n"
+        )
 
 
 def drop_thebe(app, page, template, context, doctree):
@@ -51,6 +69,39 @@ def title_folded_code(app, doctree):
             rest = code.astext()[found.end() :]
             code.rawsource = rest
             code[:] = [nodes.Text(rest)]
+
+
+def mount_demos(app, doctree):
+    """Put the demo NAME around the figure `_static/demos/NAME.svg` that a page shows.
+
+    A chapter shows the figure as a link to the site, which Jupyter and Colab
+    understand. On the site the figure stays inside the element, for a reader
+    without scripts; the link to this very page goes.
+    """
+    for image in list(doctree.findall(nodes.image)):
+        found = DEMO.search(image["uri"])
+        if not found:
+            continue
+        shown = image.parent
+        while not isinstance(shown.parent, nodes.section):
+            shown = shown.parent
+        name = found[1]
+        mounted = (f'<gan-{name} id="play-{name}">', f"</gan-{name}>")
+        before, after = (
+            nodes.raw("", tag, format="html", demo=name) for tag in mounted
+        )
+        shown.replace_self([before, image, after])
+
+
+def load_demos(app, page, template, context, doctree):
+    """Load the scripts of a page's demos, there and nowhere else."""
+    if not doctree:
+        return
+    names = {
+        raw["demo"] for raw in doctree.findall(nodes.raw) if "demo" in raw
+    }
+    for script in ["stage", *sorted(names)] if names else []:
+        app.add_js_file(f"demos/{script}.js", loading_method="defer")
 
 
 class Benchmark(SphinxDirective):
@@ -104,6 +155,9 @@ def setup(app):
     """Register all of it with Sphinx."""
     app.add_directive("benchmark", Benchmark)
     app.connect("doctree-read", title_folded_code)
+    app.connect("doctree-read", mount_demos)
+    app.connect("html-page-context", load_demos)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", drop_icon_script)
     return {"version": "1", "parallel_read_safe": True}
