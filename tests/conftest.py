@@ -129,6 +129,7 @@ class Seen:
     """A page and what went wrong while it loaded."""
 
     page: object
+    asked: list = field(default_factory=list)
     console: list = field(default_factory=list)
     refused: list = field(default_factory=list)
     failed: list = field(default_factory=list)
@@ -149,6 +150,7 @@ def tab(browser, width, **options):
 
     def gate(route):
         url = urlsplit(route.request.url)
+        seen.asked.append(route.request.url)
         if url.hostname in {"127.0.0.1", None}:
             route.continue_()
         else:

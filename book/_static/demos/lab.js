@@ -640,7 +640,8 @@
       const { moments, game, inputs } = this;
       this.remembered = performance.now();
       const moment = { ...game.save(), phase: this.phase, scores: this.judge() };
-      if (moments.length && moments[moments.length - 1].steps === game.steps) moments.pop();
+      const last = moments[moments.length - 1];
+      if (last?.steps === game.steps && last.phase === this.phase) moments.pop();
       moments.push(moment);
       if (moments.length > MOMENTS) this.moments = moments.filter((_, i) => i % 2 === 0 || i === moments.length - 1);
       inputs.time.max = this.moments.length - 1;

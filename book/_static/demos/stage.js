@@ -347,9 +347,9 @@ class Plane {
 
 // Controls, as the HTML of a template.
 const slider = (name, label, { min, max, step, value }) =>
-  `<label class="slider">${label} <output></output>` +
-  `<input type="range" name="${name}" min="${min}" max="${max}" step="${step}" value="${value}">` +
-  `</label>`;
+  `<div class="slider"><label for="in-${name}">${label}</label><output></output>` +
+  `<input id="in-${name}" type="range" name="${name}" min="${min}" max="${max}" step="${step}" value="${value}">` +
+  `</div>`;
 
 const choice = (name, label, options) =>
   `<label class="choice">${label} <select name="${name}">` +
