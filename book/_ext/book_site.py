@@ -1,7 +1,7 @@
 """What the site needs beyond Jupyter Book.
 
 Offline mathematics, light icons, benchmark tables, folded code under its own title,
-and demos in place of their static figures.
+demos in place of their static figures, and the weights that demos run on.
 """
 
 import importlib.util
@@ -14,6 +14,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 DEMO = re.compile(r"_static/demos/(\w+)\.svg$")
+WEIGHTS = re.compile(r"static weights = (\[.*?\]);")  # in a demo's script
 
 
 def copy_mathjax(app, error):
@@ -104,6 +105,19 @@ def load_demos(app, page, template, context, doctree):
         app.add_js_file(f"demos/{script}.js", loading_method="defer")
 
 
+def write_weights(app, error):
+    """Write beside the demos the shipped weights that they name, as scripts."""
+    if error or app.builder.format != "html":
+        return
+    folder = Path(app.outdir, "_static", "demos")
+    for script in sorted(folder.glob("*.js")):
+        for found in WEIGHTS.findall(script.read_text(encoding="utf-8")):
+            import page_weights  # imports TensorFlow
+
+            for name in json.loads(found):
+                page_weights.write(name, folder)
+
+
 class Benchmark(SphinxDirective):
     """A JSON file of a benchmark as a table: its names and numbers, none retyped."""
 
@@ -160,4 +174,5 @@ def setup(app):
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_icon_script)
+    app.connect("build-finished", write_weights)
     return {"version": "1", "parallel_read_safe": True}

@@ -35,14 +35,6 @@
     return y[low] + ((at - x[low]) * (y[high] - y[low])) / (x[high] - x[low]);
   }
 
-  // The standard normal's distribution function: Abramowitz and Stegun (1964), 26.2.17.
-  function normalBelow(z) {
-    const t = 1 / (1 + 0.2316419 * Math.abs(z));
-    const series = t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
-    const tail = (Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI)) * series;
-    return z < 0 ? tail : 1 - tail;
-  }
-
   class Generator {
     constructor(content) {
       Object.assign(this, content);
@@ -173,7 +165,7 @@
     }
 
     say(name, level) {
-      const share = normalBelow(Math.abs(level));
+      const share = phi(Math.abs(level));
       if (Math.abs(level) < 0.05) return "in the middle of the real windows";
       return `${level < 0 ? "calmer" : "stormier"} than ${percent(share)} of the real windows`;
     }
@@ -195,7 +187,6 @@
     }
 
     async load() {
-      this.inputs.another = this.shadowRoot.querySelector("button[name=another]");
       this.tell("Reading the generator.");
       try {
         this.generator = new Generator(await loadWeights(GanMarket.weights[0]));
@@ -329,6 +320,6 @@
     return 0.05 * 2 ** Math.max(0, Math.ceil(Math.log2(value / 0.05) - 1e-9));
   }
 
-  Object.assign(GanMarket, { Generator, describe, normalBelow, follow }); // for the tests
+  Object.assign(GanMarket, { Generator, describe }); // for the tests
   customElements.define("gan-market", GanMarket);
 }
