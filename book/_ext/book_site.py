@@ -83,8 +83,8 @@ def mount_demos(app, doctree):
     """Put the demo NAME around the figure `_static/demos/NAME.svg` that a page shows.
 
     A chapter shows the figure as a link to the site, which Jupyter and Colab
-    understand. On the site the figure stays inside the element, for a reader
-    without scripts; the link to this very page goes.
+    understand, and says so in a line. On the site the figure stays inside the
+    element, for a reader without scripts; links to this very page go.
     """
     for image in list(doctree.findall(nodes.image)):
         found = DEMO.search(image["uri"])
@@ -99,6 +99,10 @@ def mount_demos(app, doctree):
             nodes.raw("", tag, format="html", demo=name) for tag in mounted
         )
         shown.replace_self([before, image, after])
+        for link in list(doctree.findall(nodes.reference)):
+            here = link.get("refuri", "").endswith(f"#play-{name}")
+            if here and len(link.parent) == 1:
+                link.parent.parent.remove(link.parent)
 
 
 def load_demos(app, page, template, context, doctree):

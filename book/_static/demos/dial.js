@@ -84,7 +84,7 @@
     }
 
     advance(milliseconds) {
-      this.wait += Math.min(100, milliseconds) * 0.06; // 60 updates a second
+      this.wait += Math.min(100, milliseconds) * 0.03; // 30 updates a second
       for (; this.wait >= 1; this.wait--) this.update();
       if (this.past.length >= 3000) this.pause();
     }
@@ -105,7 +105,7 @@
       if (state.show) {
         plane.area(bell(MEAN), { colour: colour.real, base: 0 });
         plane.line(bell(MEAN), { colour: colour.real });
-        plane.text("originals", [MEAN, 0.43], { colour: colour.real, align: "center", bold: true });
+        plane.text("originals", [plane.box.right - 6, 14], { pixels: true, colour: colour.real, align: "right", bold: true });
       }
       plane.line(bell(theta), { colour: colour.synthetic, dash: [7, 4], width: 2.5 });
       plane.dot([theta, 1 / Math.sqrt(2 * Math.PI)], { colour: colour.synthetic, radius: 7, hollow: true, width: 2.5 });

@@ -2,7 +2,7 @@
 //
 // The networks, their gradients and Adam are written out below, in typed arrays; a test
 // checks every gradient against differences. Attributes preset the controls:
-// <gan-lab data="ring" loss="r3" units="32">.
+// <gan-lab data="moons" loss="r3" dsteps="2">.
 
 {
   // Two products of matrices, row by row in flat arrays. Four rows at a time, five times
@@ -444,14 +444,14 @@
             <div><dt>D ranks real higher</dt><dd id="ranks"></dd></div>
             <div><dt>speed</dt><dd id="pace"></dd></div>
           </dl>
+          <p id="theory" class="soft"></p>
         </div>
         <div class="charts">
           <canvas id="losses" role="img"></canvas>
           <canvas id="story" role="img"></canvas>
         </div>
       </div>
-      <p id="status" role="status"></p>
-      <p id="theory" class="soft"></p>`;
+      <p id="status" role="status"></p>`;
     static style = `
       section { display: grid; gap: 0.6rem; }
       .stage { display: grid; gap: 0.75rem 1rem; grid-template-columns: minmax(0, 1fr); }
@@ -478,7 +478,7 @@
       this.noise = new Random(7).normals(NOISE * JUDGED);
       this.listen();
       const preset = Object.keys(this.inputs).filter((name) => this.hasAttribute(name));
-      this.set({ rate: 0.003, loss: "r3", units: "32" });
+      this.set({ rate: 0.003, loss: "ns", units: "32" });
       for (const name of preset) this.set({ [name]: this.getAttribute(name) });
       this.restart();
     }

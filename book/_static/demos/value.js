@@ -140,7 +140,7 @@
         <canvas id="distances" role="img"></canvas>
         <canvas id="slopes" role="img"></canvas>
       </div>
-      <p class="soft">Both over the mean of q: left what G has to cover, right how hard it is pulled.</p>`;
+      <p class="soft">Both over the mean of q: left how far it is from the data, right how hard each loss pulls at G.</p>`;
     static style = `
       section { display: grid; gap: 0.7rem; }
       #densities { height: 230px; touch-action: pan-y; cursor: grab; }
