@@ -44,7 +44,9 @@ def returns(model):
 
     def unscale(ticker):
         width = len(transform.tickers)
-        return lambda x: transform.unscale(np.stack([x] * width, 1))[:, ticker]
+        return lambda x: transform.unscale(np.stack([x] * width, 1))[
+            :, ticker
+        ]
 
     return {
         "tickers": list(transform.tickers),

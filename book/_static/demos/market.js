@@ -90,13 +90,15 @@
       });
     }
 
-    // The network's output to normal scores, log-returns and prices, (days, tickers) each.
+    // Noise to normal scores, log-returns, prices and their changes since the start, (days,
+    // tickers) each.
     market(z) {
       const scores = this.run(z).map((row) => row.map((v, i) => follow(this.calibration[i], v)));
       const returns = scores.map((row) => row.map((v, i) => follow(this.returns[i], v)));
       const sum = this.prices.map(() => 0);
       const prices = returns.map((row) => row.map((v, i) => this.prices[i] * Math.exp((sum[i] += v))));
-      return { scores, returns, prices, level: z[0][DAY_NOISE + WINDOW_NOISE - 1] };
+      const changes = prices.map((row) => row.map((price, i) => price / this.prices[i] - 1));
+      return { scores, returns, prices, changes, level: z[0][DAY_NOISE + WINDOW_NOISE - 1] };
     }
   }
 
@@ -123,7 +125,7 @@
       <div id="still"><slot></slot></div>
       <div id="live" hidden>
         <div id="prices">${[0, 1, 2, 3, 4, 5].map((i) => `<canvas id="price-${i}" role="img"></canvas>`).join("")}</div>
-        <p class="soft">The change of each price from day to day, all six on one scale:</p>
+        <p class="soft" id="scale"></p>
         <canvas id="days" role="img"></canvas>
         <dl>
           <div><dt>volatility, a year</dt><dd id="volatility"></dd></div>
@@ -146,8 +148,8 @@
       #still { text-align: center; }
       [hidden]#live, #still[hidden] { display: none; }
       #prices { display: grid; gap: 0.3rem 0.5rem; grid-template-columns: repeat(2, minmax(0, 1fr)); }
-      #prices canvas { height: 104px; }
-      #days { height: 210px; }
+      #prices canvas { height: 116px; }
+      #days { height: 236px; }
       .field { display: inline-flex; gap: 0.4rem; align-items: center; }
       .dial { display: flex; flex-wrap: wrap; gap: 0.2rem 1rem; align-items: end; }
       .dial .slider { flex: 1 1 16rem; }
@@ -160,8 +162,13 @@
       @media (pointer: coarse) { input[type="number"] { min-height: 2.6rem; } }`;
 
     setup() {
-      this.past = [];
+      this.fresh();
       this.tell("The picture shows one market that the generator of chapter 06 drew. Draw another: no two are alike.");
+    }
+
+    // No earlier market, and the least of the two scales: a total and a day's change.
+    fresh() {
+      Object.assign(this, { past: [], far: 0.1, wild: 0.03 });
     }
 
     say(name, level) {
@@ -214,11 +221,10 @@
         this.read(this.inputs.level);
       }
       // Scales grow with what is drawn; they shrink only for another number of days.
-      const { returns, prices } = this.market;
-      const far = Math.max(...prices.flatMap((row) => row.map((price, i) => Math.abs(Math.log(price / generator.prices[i])))));
-      const wild = Math.max(...returns.flat().map(Math.abs));
-      this.far = round(Math.max(this.far ?? 0.1, far));
-      this.wild = round(Math.max(this.wild ?? 0.05, wild));
+      const { returns, changes } = this.market;
+      this.far = roomy(Math.max(this.far, ...changes.flat().map(Math.abs)));
+      const sizes = returns.flat().map(Math.abs).sort((a, b) => a - b);
+      this.wild = roomy(Math.max(this.wild, sizes[Math.floor(0.98 * sizes.length)]));
     }
 
     changed(name) {
@@ -226,8 +232,8 @@
         this.inputs.asItComes.checked = false;
         this.read(this.inputs.asItComes);
       }
-      if (name === "days") this.far = this.wild = undefined;
-      if (name !== "seed") this.past = [];
+      if (name === "days") this.fresh();
+      else if (name !== "seed") this.past = [];
       else if (this.market) this.past = [...this.past, this.market].slice(-KEPT);
       if (!this.generator) return;
       this.invent();
@@ -248,56 +254,49 @@
       if (!this.playing) this.report();
     }
 
-    // Every price as its change since the start, all on one logarithmic scale.
+    // A price as its change since the start, all six on one scale.
     drawPrice(ticker, i) {
       const { colour, market, far, past } = this;
-      const { prices: starts, length } = this.generator;
-      const days = market.prices.length;
-      const plane = this.plane(`price-${i}`, [0, days], [-far, far], { margin: [18, 6, 16, 40] });
-      const shares = [Math.exp(-far / 2) - 1, 0, Math.exp(far / 2) - 1];
-      plane.axes({ xticks: [0, days], yticks: shares.map(Math.log1p), say: (v, axis) => (axis === "x" ? String(v) : percent(Math.expm1(v))) });
+      const { changes, prices } = market;
+      const days = prices.length;
+      const plane = this.plane(`price-${i}`, [0, days], [Math.max(-1, -far), far], { margin: [20, 6, 18, 42] });
+      plane.axes({ xticks: [0, days], yticks: [-far / 2, 0, far / 2], say: (v, axis) => (axis === "x" ? String(v) : percent(v)) });
       plane.line([[0, 0], [days, 0]], { colour: colour.line, width: 1 });
-      const path = (prices) => [[0, 0], ...prices.map((row, t) => [t + 1, Math.log(row[i] / starts[i])])];
-      for (const other of past) plane.line(path(other.prices), { colour: colour.soft, width: 1, alpha: 0.3 });
-      const shown = path(market.prices).slice(0, Math.floor(this.day) + 1);
-      plane.line(shown, { colour: colour.synthetic, width: 1.8 });
-      const now = market.prices[shown.length - 2]?.[i] ?? starts[i];
-      plane.text(ticker, [4, 8], { pixels: true, colour: colour.ink, bold: true });
-      plane.text(`${starts[i].toFixed(0)} → ${now.toFixed(0)}`, [plane.box.right, 8], { pixels: true, align: "right", colour: colour.synthetic });
-      const end = market.prices[days - 1][i];
-      const low = Math.min(...market.prices.map((row) => row[i]));
-      this.find(`price-${i}`).setAttribute("aria-label", `${ticker}, synthetic: from ${starts[i].toFixed(2)} to ${end.toFixed(2)} in ${days} days, lowest ${low.toFixed(2)}.`);
+      const path = (rows) => [[0, 0], ...rows.map((row, t) => [t + 1, row[i]])];
+      for (const other of past) plane.line(path(other.changes), { colour: colour.soft, width: 1, alpha: 0.3 });
+      const day = Math.floor(this.day);
+      plane.line(path(changes.slice(0, day)), { colour: colour.synthetic });
+      const [start, now, end] = [this.generator.prices[i], (prices[day - 1] ?? this.generator.prices)[i], prices[days - 1][i]];
+      plane.text(ticker, [4, 9], { pixels: true, colour: colour.ink, bold: true });
+      plane.text(`${start.toFixed(0)} → ${now.toFixed(0)}`, [plane.box.right, 9], { pixels: true, align: "right", colour: colour.synthetic });
+      this.find(`price-${i}`).setAttribute("aria-label", `${ticker}, synthetic: from ${start.toFixed(2)} to ${end.toFixed(2)} in ${days} days, a change of ${percent(changes[days - 1][i], 1)}.`);
     }
 
-    // Seismographs, one below the other: storms are dense, and they come for all at once.
+    // Seismographs, one below the other: wild days are dense, and they come for all at once.
     drawDays() {
       const { colour, market, wild, said } = this;
       const { tickers, length } = this.generator;
       const { returns } = market;
       const [days, rows] = [returns.length, tickers.length];
-      const plane = this.plane("days", [0.5, days + 0.5], [0, rows], { margin: [4, 6, 22, 40] });
-      const ends = Array.from({ length: days / length }, (_, i) => (i + 1) * length);
-      plane.axes({ xticks: [1, ...ends], xlabel: "" });
+      const plane = this.plane("days", [0.5, days + 0.5], [0, rows], { margin: [4, 6, 20, 42] });
       const { ctx, box, X, Y } = plane;
-      const [width, high] = [(box.right - box.left) / days, (box.bottom - box.top) / rows];
-      if (this.day > said.wildest) {
-        ctx.fillStyle = colour.line;
-        ctx.globalAlpha = 0.6;
-        ctx.fillRect(X(said.wildest + 0.5), box.top, Math.max(2, width), box.bottom - box.top);
-        ctx.globalAlpha = 1;
-      }
+      const [gap, high] = [(box.right - box.left) / days, (box.bottom - box.top) / rows];
+      plane.area([[said.wildest + 0.5, rows], [said.wildest + 1.5, rows]], { colour: colour.line, alpha: this.day > said.wildest ? 0.6 : 0 });
+      plane.axes({ xticks: [1, ...Array.from({ length: days / length }, (_, i) => (i + 1) * length)] });
+      const width = Math.min(9, 0.8 * gap);
       tickers.forEach((ticker, i) => {
-        const middle = Y(rows - i - 0.5);
-        plane.line([[0.5, rows - i - 0.5], [days + 0.5, rows - i - 0.5]], { colour: colour.line, width: 1 });
-        plane.text(ticker, [4, middle], { pixels: true, colour: colour.ink, bold: true });
+        const middle = rows - i - 0.5;
+        plane.line([[0.5, middle], [days + 0.5, middle]], { colour: colour.line, width: 1 });
+        plane.text(ticker, [4, Y(middle)], { pixels: true, colour: colour.ink, bold: true });
         ctx.fillStyle = colour.synthetic;
         for (let t = 0; t < Math.floor(this.day); t++) {
-          const up = (returns[t][i] / wild) * high * 0.5;
-          ctx.fillRect(X(t + 0.5) + 0.1 * width, middle - Math.max(0, up), 0.8 * width, Math.max(0.5, Math.abs(up)));
+          const up = high * Math.max(-1, Math.min(1, (0.5 * returns[t][i]) / wild));
+          ctx.fillRect(X(t + 1) - width / 2, Y(middle) - Math.max(0, up), width, Math.max(0.5, Math.abs(up)));
         }
       });
+      this.find("scale").textContent = `The change of each price from day to day; half a row is ${percent(wild)}:`;
       const day = returns[said.wildest];
-      this.find("days").setAttribute("aria-label", `Day-to-day changes of the six tickers. The wildest is day ${said.wildest + 1}: ${tickers.map((ticker, i) => `${ticker} ${percent(Math.expm1(day[i]), 1)}`).join(", ")}.`);
+      this.find("days").setAttribute("aria-label", `Changes from day to day. The wildest is day ${said.wildest + 1}: ${tickers.map((ticker, i) => `${ticker} ${percent(Math.expm1(day[i]), 1)}`).join(", ")}.`);
     }
 
     report() {
@@ -315,9 +314,9 @@
     }
   }
 
-  // The next larger of 0.05, 0.1, 0.2, 0.4 and so on.
-  function round(value) {
-    return 0.05 * 2 ** Math.max(0, Math.ceil(Math.log2(value / 0.05) - 1e-9));
+  // The next larger of a few round numbers, as the end of an axis.
+  function roomy(value) {
+    return [0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5].find((end) => end >= value) ?? value;
   }
 
   Object.assign(GanMarket, { Generator, describe }); // for the tests
