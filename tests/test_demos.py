@@ -36,8 +36,7 @@ DEMO = "document.querySelector('body').firstElementChild"
 def show(browser, tmp_path):
     """Open demos on bare pages; at the end, no page may have complained.
 
-    A demo may ask for the page, two scripts, its still figure and what `more` names, all
-    of them files.
+    A demo may ask for the page, two scripts, its still figure, and what `more` names.
     """
     checks = []
 

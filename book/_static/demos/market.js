@@ -122,6 +122,15 @@
     static title = "Market: draw another one";
     static weights = ["returns-offline-0"];
     static template = `
+      <div class="row">
+        ${button("another", "Draw another market", { kind: "main" })}
+        <label class="field">market no. <input type="number" name="seed" min="1" max="999999" step="1" value="1"></label>
+        <label class="field">days <select name="days"><option value="24">24, one window</option><option value="120">120, five windows</option></select></label>
+      </div>
+      <div class="dial">
+        ${slider("level", "calm to stormy", { min: -2, max: 2, step: 0.1, value: 0 })}
+        <label class="check"><input type="checkbox" name="asItComes" checked> as it comes</label>
+      </div>
       <div id="still"><slot></slot></div>
       <div id="live" hidden>
         <div id="prices">${[0, 1, 2, 3, 4, 5].map((i) => `<canvas id="price-${i}" role="img"></canvas>`).join("")}</div>
@@ -133,22 +142,13 @@
           <div><dt>wildest day</dt><dd id="wildest"></dd></div>
         </dl>
       </div>
-      <div class="row">
-        ${button("another", "Draw another market", { kind: "main" })}
-        <label class="field">market no. <input type="number" name="seed" min="1" max="999999" step="1" value="1"></label>
-        <label class="field">days <select name="days"><option value="24">24, one window</option><option value="120">120, five windows</option></select></label>
-      </div>
-      <div class="dial">
-        ${slider("level", "from calm to stormy", { min: -2, max: 2, step: 0.1, value: 0 })}
-        <label class="check"><input type="checkbox" name="asItComes" checked> as it comes</label>
-      </div>
       <p id="status" role="status"></p>`;
     static style = `
       section, #live { display: grid; gap: 0.6rem; }
       #still { text-align: center; }
       [hidden]#live, #still[hidden] { display: none; }
       #prices { display: grid; gap: 0.3rem 0.5rem; grid-template-columns: repeat(2, minmax(0, 1fr)); }
-      #prices canvas { height: 116px; }
+      #prices canvas { height: 100px; }
       #days { height: 236px; }
       .field { display: inline-flex; gap: 0.4rem; align-items: center; }
       .dial { display: flex; flex-wrap: wrap; gap: 0.2rem 1rem; align-items: end; }
@@ -158,7 +158,10 @@
         border-radius: 6px; padding: 0.3rem 0.4rem; width: 5rem; min-height: 2.1rem; box-sizing: border-box;
       }
       #status { min-height: 2.8em; }
-      @container (min-width: 560px) { #prices { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
+      @container (min-width: 560px) {
+        #prices { grid-template-columns: repeat(3, minmax(0, 1fr)); }
+        #prices canvas { height: 116px; }
+      }
       @media (pointer: coarse) { input[type="number"] { min-height: 2.6rem; } }`;
 
     setup() {
@@ -173,8 +176,8 @@
 
     say(name, level) {
       const share = phi(Math.abs(level));
-      if (Math.abs(level) < 0.05) return "in the middle of the real windows";
-      return `${level < 0 ? "calmer" : "stormier"} than ${percent(share)} of the real windows`;
+      if (Math.abs(level) < 0.05) return "in the middle of real windows";
+      return `${level < 0 ? "calmer" : "stormier"} than ${percent(share)} of real windows`;
     }
 
     // The button: the next market, which unfolds day by day.
@@ -309,8 +312,9 @@
       const down = day.filter((change) => change < 0).length;
       const worst = day.reduce((found, change, i) => (Math.abs(change) > Math.abs(day[found]) ? i : found), 0);
       const together = down === 0 || down === day.length ? `all six ${down ? "fell" : "rose"}` : `${down} of six fell`;
+      const on = this.state.days > this.generator.length ? ` The slider sets the first ${this.generator.length} days; each window after them follows the last as real ones do.` : "";
       const others = past.length ? ` In grey: ${past.length} market${past.length > 1 ? "s" : ""} drawn before.` : "";
-      this.tell(`Market no. ${this.seed}. On its wildest day, ${said.wildest + 1}, ${together}, ${tickers[worst]} by ${percent(Math.abs(day[worst]), 1)}.${others}`);
+      this.tell(`Market no. ${this.seed}. On its wildest day, ${said.wildest + 1}, ${together}, ${tickers[worst]} by ${percent(Math.abs(day[worst]), 1)}.${on}${others}`);
     }
   }
 
