@@ -155,11 +155,9 @@ def market():
         ax.axhline(-i, color="0.8", lw=1)
         heights = np.clip(changes[:, i] / half_row / 2, -1, 1)
         ax.bar(days, heights, 0.4, -i, color=plots.SYNTHETIC)
-    ax.set(
-        yticks=-np.arange(len(names)),
-        yticklabels=names,
-        xlabel="day, synthetic",
-    )
+    ax.set(xlim=(0, len(days) + 0.5), xticks=[1, len(days)])
+    ax.set(yticks=-np.arange(len(names)), yticklabels=names)
+    ax.set_xlabel("day, synthetic")
     return figure
 
 

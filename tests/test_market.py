@@ -278,9 +278,7 @@ def test_the_slider_makes_the_same_market_stormier(market):
     page.keyboard.press("Home")
     calm = chosen(page)
     assert not check.is_checked()
-    assert (
-        slider.get_attribute("aria-valuetext") == "calmer than 98 % of real windows"
-    )
+    assert slider.get_attribute("aria-valuetext") == "calmer than 98 % of real windows"
     page.keyboard.press("End")
     stormy = chosen(page)
     assert [calm[:2], stormy[:2]] == [(number, -2), (number, 2)]

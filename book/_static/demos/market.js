@@ -124,13 +124,11 @@
     static template = `
       <div class="row">
         ${button("another", "Draw another market", { kind: "main" })}
-        <label class="field">market no. <input type="number" name="seed" min="1" max="999999" step="1" value="1"></label>
-        <label class="field">days <select name="days"><option value="24">24, one window</option><option value="120">120, five windows</option></select></label>
-      </div>
-      <div class="dial">
-        ${slider("level", "calm to stormy", { min: -2, max: 2, step: 0.1, value: 0 })}
         <label class="check"><input type="checkbox" name="asItComes" checked> as it comes</label>
+        <label class="field">market no. <input type="number" name="seed" min="1" max="999999" step="1" value="1"></label>
+        <label class="field">days <select name="days"><option>24</option><option>120</option></select></label>
       </div>
+      ${slider("level", "calm to stormy", { min: -2, max: 2, step: 0.1, value: 0 })}
       <div id="still"><slot></slot></div>
       <div id="live" hidden>
         <div id="prices">${[0, 1, 2, 3, 4, 5].map((i) => `<canvas id="price-${i}" role="img"></canvas>`).join("")}</div>
@@ -151,8 +149,6 @@
       #prices canvas { height: 100px; }
       #days { height: 236px; }
       .field { display: inline-flex; gap: 0.4rem; align-items: center; }
-      .dial { display: flex; flex-wrap: wrap; gap: 0.2rem 1rem; align-items: end; }
-      .dial .slider { flex: 1 1 16rem; }
       input[type="number"] {
         font: inherit; color: var(--ink); background: var(--panel); border: 1px solid var(--line);
         border-radius: 6px; padding: 0.3rem 0.4rem; width: 5rem; min-height: 2.1rem; box-sizing: border-box;
@@ -320,7 +316,7 @@
 
   // The next larger of a few round numbers, as the end of an axis.
   function roomy(value) {
-    return [0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5].find((end) => end >= value) ?? value;
+    return [0.03, 0.04, 0.06, 0.08, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1, 2, 3, 4, 6, 8].find((end) => end >= value) ?? value;
   }
 
   Object.assign(GanMarket, { Generator, describe }); // for the tests
