@@ -668,14 +668,19 @@ def test_page_shows_the_figure_as_a_link_to_the_demo(path):
         cells = read(source).cells
         text = "\n\n".join(c.source for c in cells if c.cell_type == "markdown")
     else:
-        text = (ROOT / f"{path}.md").read_text()
+        text = (ROOT / f"{path}.md").read_text(encoding="utf-8")
     site = "https://gan-notes.github.io/gan_notes"
     for name in EMBEDDED[path]:
-        assert f"](_static/demos/{name}.svg)]({site}/{path}.html#play-{name})" in text
+        there = f"({site}/{path}.html#play-{name})"
+        assert f"](_static/demos/{name}.svg)]{there}" in text
+        # In Colab the picture may be missing; on the site this line is left out.
+        assert f"[Play it on the site]{there}" in text or not source.exists()
 
 
 def test_demos_link_to_chapters_that_exist():
-    text = "".join((FOLDER / f"{name}.js").read_text() for name in DEMOS)
+    text = "".join(
+        (FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in DEMOS
+    )
     linked = set(re.findall(r"href='([^']+)\.html'", text))
     assert {"02_minimax", "03_dynamics"} <= linked
     assert all((ROOT / "book" / f"{name}.ipynb").exists() for name in linked)
@@ -684,7 +689,7 @@ def test_demos_link_to_chapters_that_exist():
 def test_figures_are_light_and_say_what_they_show():
     words = {"dial": "your canvases", "field": "in turns", "value": "synthetic q"}
     for name in DEMOS:
-        text = (FOLDER / f"{name}.svg").read_text()
+        text = (FOLDER / f"{name}.svg").read_text(encoding="utf-8")
         assert len(text) < 120_000
         assert words.get(name, "synthetic") in text
 
@@ -699,7 +704,8 @@ def test_figures_are_what_their_script_draws(tmp_path, monkeypatch):
     demo_figures.main(tmp_path)
     for name in set(DEMOS) - {"lab"}:
         drawn, kept = (
-            (folder / f"{name}.svg").read_text() for folder in (tmp_path, FOLDER)
+            (folder / f"{name}.svg").read_text(encoding="utf-8")
+            for folder in (tmp_path, FOLDER)
         )
         texts = [
             [line.split(">")[1] for line in one.splitlines() if "<text" in line]
@@ -728,19 +734,22 @@ def test_page_mounts_its_demos(html, browser, path, width):
 @pytest.mark.site
 def test_other_pages_load_no_demo(html):
     for page in (html / "book").glob("*.html"):
-        loads = "demos/stage.js" in page.read_text()
+        loads = "demos/stage.js" in page.read_text(encoding="utf-8")
         assert loads == (f"book/{page.stem}" in EMBEDDED), page.name
 
 
 @pytest.mark.site
-@pytest.mark.parametrize(("path", "name"), [("index", "lab"), ("01_intuition", "dial")])
-@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+@pytest.mark.parametrize(
+    ("path", "name", "width"),
+    [("index", "lab", 1280), ("index", "lab", 390), ("01_intuition", "dial", 1280)],
+)
 def test_demo_begins_on_the_first_screen(html, browser, path, name, width):
     with tab(browser, width) as seen:
         seen.page.goto((html / "book" / f"{path}.html").as_uri())
-        box = seen.page.locator(f"gan-{name}").bounding_box()
-    # At 390 px a screen holds the title and a sentence.
-    assert box["y"] < (450 if width > 1000 else 700)
+        top = seen.page.locator(f"gan-{name} canvas").first.bounding_box()["y"]
+        height = seen.page.viewport_size["height"]
+    print(f"{path} at {width} px: the picture begins at {top:.0f} of {height} px")
+    assert top + 190 <= height, "less than a picture is seen without scrolling"
 
 
 @pytest.mark.site

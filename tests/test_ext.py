@@ -25,12 +25,6 @@ Begun by {cite:t}`first2014`, carried on {cite}`second2019,third2019`.
 ```{bibliography}
 ```
 """
-DEMO = """[![a still](_static/demos/field.svg)](https://example.org/#play-field)
-
-Play with it.
-
-[Play it on the site](https://example.org/#play-field)"""
-FIGURE = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
 SOURCES = """
 @article{first2014, author={First, Ann}, title={On games}, journal={J}, year={2014}}
 @article{second2019, author={Second, Bo and Other, Di}, title={A}, journal={J}, year={2019}}
@@ -38,6 +32,12 @@ SOURCES = """
 @article{fourth2019, author={Third, Cy and Two, D and Six, E}, title={C}, journal={J}, year={2019}}
 """  # noqa: E501
 STYLED = '<style></style><table id="T_1a"><tbody><tr><td>7</td></tr></tbody></table>'
+DEMO = """[![a still](_static/demos/field.svg)](https://example.org/#play-field)
+
+Play with it.
+
+[Play it on the site](https://example.org/#play-field)"""
+FIGURE = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
 SPEED = {"ours": {"joint": 16.54321}, "rounds": [1.5, 2.0], "cpu": "any"}
 
 
@@ -49,10 +49,10 @@ def pages(tmp_path_factory):
     source = tmp_path_factory.mktemp("source")
     (source / "index.md").write_text(INDEX, encoding="utf-8")
     (source / "speed.json").write_text(json.dumps(SPEED), encoding="utf-8")
+    (source / "sources.bib").write_text(SOURCES, encoding="utf-8")
     figures = source / "_static" / "demos"
     figures.mkdir(parents=True)
     (figures / "field.svg").write_text(FIGURE, encoding="utf-8")
-    (source / "sources.bib").write_text(SOURCES, encoding="utf-8")
     folded = {"tags": ["hide-input"], "cellView": "form"}
     cells = [
         nbformat.v4.new_markdown_cell("# A page"),
@@ -159,7 +159,7 @@ def test_a_linked_figure_of_a_demo_becomes_the_demo_around_its_figure(pages):
     (demo,) = pages[0]["page"].select("gan-field#play-field")
     (image,) = demo.select("img")
     assert image["alt"] == "a still"
-    assert (pages[1] / image["src"]).read_text() == FIGURE
+    assert (pages[1] / image["src"]).read_text(encoding="utf-8") == FIGURE
     assert not pages[0]["page"].select("a[href^='https://example.org']")
     assert pages[0]["page"].find("p", string="Play with it.")
 

@@ -1,8 +1,9 @@
 """What the site needs beyond Jupyter Book.
 
-Offline mathematics, light icons, benchmark tables, folded code under its own title,
-styled tables that look like the others, references that are named as in the text,
-demos in place of their static figures, and the weights that demos run on.
+Offline mathematics, light icons, benchmark tables, folded code under its own
+title, demos in place of their static figures, the weights that demos run on,
+styled tables that look like the others, and references that are named as in
+the text.
 """
 
 import importlib.util
@@ -50,7 +51,8 @@ def drop_icon_script(app, error):
     script = Path(app.outdir, "_static", "scripts", "fontawesome.js")
     if script.exists():
         script.write_text(
-            "// Icons are the web fonts of the style sheet.\n"
+            "// Icons are the web fonts of the style sheet.\n",
+            encoding="utf-8",
         )
 
 
@@ -79,6 +81,37 @@ def title_folded_code(app, doctree):
             code[:] = [nodes.Text(rest)]
 
 
+def stripe_styled_tables(app, doctree, docname):
+    """Give tables of pandas' Styler the class by which the theme knows tables."""
+    for output in doctree.findall(nodes.raw):
+        html = output.astext()
+        table = html.replace(
+            '<table id="T_', '<table class="dataframe" id="T_'
+        )
+        if table != html:
+            output[:] = [nodes.Text(table)]
+
+
+class AuthorYearLabels(LabelStyle):
+    """Labels of the list of references: "Yoon et al., 2019", as the text has them.
+
+    Two of one name and year are told apart by a letter.
+    """
+
+    def format_label(self, entry):
+        """Return the label of one entry."""
+        style = AuthorYearReferenceStyle()
+        people = style.person.author_or_editor_or_title(full=False)
+        said = people.format_data({"entry": entry, "style": style})
+        return f"{said}, {entry.fields['year']}"
+
+
+class AuthorYear(alpha.Style):
+    """The list of references, by author and year."""
+
+    default_label_style = AuthorYearLabels
+
+
 def mount_demos(app, doctree):
     """Put the demo NAME around the figure `_static/demos/NAME.svg` that a page shows.
 
@@ -93,6 +126,9 @@ def mount_demos(app, doctree):
         shown = image.parent
         while not isinstance(shown.parent, nodes.section):
             shown = shown.parent
+        image["loading"] = (
+            "lazy"  # where scripts are on, nobody waits for it
+        )
         name = found[1]
         mounted = (f'<gan-{name} id="play-{name}">', f"</gan-{name}>")
         before, after = (
@@ -127,37 +163,6 @@ def write_weights(app, error):
 
             for name in json.loads(found):
                 page_weights.write(name, folder)
-
-
-def stripe_styled_tables(app, doctree, docname):
-    """Give tables of pandas' Styler the class by which the theme knows tables."""
-    for output in doctree.findall(nodes.raw):
-        html = output.astext()
-        table = html.replace(
-            '<table id="T_', '<table class="dataframe" id="T_'
-        )
-        if table != html:
-            output[:] = [nodes.Text(table)]
-
-
-class AuthorYearLabels(LabelStyle):
-    """Labels of the list of references: "Yoon et al., 2019", as the text has them.
-
-    Two of one name and year are told apart by a letter.
-    """
-
-    def format_label(self, entry):
-        """Return the label of one entry."""
-        style = AuthorYearReferenceStyle()
-        people = style.person.author_or_editor_or_title(full=False)
-        said = people.format_data({"entry": entry, "style": style})
-        return f"{said}, {entry.fields['year']}"
-
-
-class AuthorYear(alpha.Style):
-    """The list of references, by author and year."""
-
-    default_label_style = AuthorYearLabels
 
 
 class Benchmark(SphinxDirective):
@@ -212,9 +217,9 @@ def setup(app):
     app.add_directive("benchmark", Benchmark)
     register_plugin("pybtex.style.formatting", "author_year", AuthorYear)
     app.connect("doctree-read", title_folded_code)
+    app.connect("doctree-resolved", stripe_styled_tables)
     app.connect("doctree-read", mount_demos)
     app.connect("html-page-context", load_demos)
-    app.connect("doctree-resolved", stripe_styled_tables)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_icon_script)
