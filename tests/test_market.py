@@ -336,3 +336,15 @@ def test_figure_is_light_and_names_the_tickers(model):
     text = (FOLDER / "market.svg").read_text(encoding="utf-8")
     assert len(text) < 120_000
     assert all(f">{ticker}</text>" in text for ticker in model.transform.tickers)
+
+
+@pytest.mark.site
+@pytest.mark.parametrize("path", ["book/index", "book/06_timegan"])
+def test_market_is_drawn_on_the_page(html, browser, path):
+    with tab(browser, 1280) as seen:
+        seen.page.goto((html / f"{path}.html").as_uri())
+        assert not any(SCRIPT in url for url in seen.asked)
+        seen.page.get_by_role("button", name=PRESS).click()
+        seen.page.wait_for_function("document.querySelector('gan-market').market")
+        assert sum(SCRIPT in url for url in seen.asked) == 1
+        seen.clean()
