@@ -86,8 +86,8 @@ def discriminative_score(
 
     Returns
     -------
-    abs(accuracy - 0.5): 0 to 0.5 where n = m, lower is better. Also 0 where the classifier
-    learnt nothing: see `score_of_verdicts`.
+    float, abs(accuracy - 0.5): 0 to 0.5 where n = m, lower is better. Also 0 where the
+    classifier learnt nothing: see `score_of_verdicts`.
 
     Raises
     ------
