@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from gan_notes.data import dates as calendar
-from gan_notes.data import tables, transforms
+from gan_notes.data import tables, toys, transforms
 from gan_notes.data.transforms import Transform
 
 
@@ -282,6 +282,70 @@ def make_windows(
         test_prices=test_prices,
         transform=fitted,
         history=prices,
+    )
+
+
+def sine_windows(
+    n: int = 10_000, *, sequence_length: int = 24, transform: str = "levels",
+    train_fraction: float = 0.8, seed: int = 0,
+) -> Windows:  # fmt: skip
+    """Lay the sines of the TimeGAN paper end to end, a window each, as data.
+
+    Parameters
+    ----------
+    n : int
+        Windows of both sides; 10,000 in the authors' code.
+    sequence_length, transform, train_fraction
+        As for :func:`make_windows`.
+    seed : int
+        Of :func:`gan_notes.data.toys.sines`.
+
+    Returns
+    -------
+    Windows
+        Of five series, not overlapping and independent, so there is no gap. Their rows
+        are minutes from 2000-01-01 on, made up: a sine has no date. Levels are left as
+        they are, within [0, 1]. `history` jumps where a window ends; a scale of changes
+        is fitted on these jumps too.
+
+    Raises
+    ------
+    ValueError
+        An argument out of range, or so few windows that a side has none.
+
+    Examples
+    --------
+    >>> sine_windows(100)
+    80 training windows of 24 x 5, levels, 2000-01-01 to 2000-01-02
+    20 test windows of 24 x 5, levels, 2000-01-02 to 2000-01-02
+    """
+    span = sequence_length + (transform != "levels")
+    values = toys.sines(n, length=span, seed=seed).astype("float64")
+    cut = _training_days(n, train_fraction)
+    if not 0 < cut < n:
+        raise ValueError(
+            f"n, train_fraction: {n} and {train_fraction!r} came; leave at least one "
+            "window for each side."
+        )
+    names = [f"sine {i}" for i in range(1, values.shape[2] + 1)]
+    minutes = pd.date_range("2000-01-01", periods=n * span, freq="min", name="date")
+    rows = minutes.as_unit("ns")
+    history = pd.DataFrame(values.reshape(n * span, -1), index=rows, columns=names)
+    fitted = Transform.fit(history.iloc[: cut * span], transform)
+    if transform == "levels":
+        whole = [{"low": 0.0, "high": 1.0} for _ in names]
+        fitted = replace(fitted, parameters=whole)
+    dates = rows.to_numpy().reshape(n, span)[:, span - sequence_length :]
+    x = fitted.apply(values)
+    return Windows(
+        train=x[:cut],
+        test=x[cut:],
+        train_dates=dates[:cut],
+        test_dates=dates[cut:],
+        train_prices=values[:cut],
+        test_prices=values[cut:],
+        transform=fitted,
+        history=history,
     )
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gan_notes.data.prices import load_prices
+from gan_notes.data.toys import sines
 from gan_notes.data.transforms import FLOOR, KINDS, Transform
-from gan_notes.data.windows import make_windows
+from gan_notes.data.windows import make_windows, sine_windows
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 returns_only = pytest.mark.parametrize("kind", KINDS[1:])
@@ -626,3 +627,30 @@ def test_columns_may_change_by_differences(kind):
         make_windows(table, sequence_length=5, transform=kind, differences="RATE")
     with pytest.raises(ValueError, match="windows of levels hold no changes"):
         make_windows(table, sequence_length=5, differences=["RATE"])
+
+
+def test_sines_are_windows_as_they_are():
+    windows = sine_windows(50, sequence_length=12)
+    x = np.concatenate([windows.train, windows.test])
+    np.testing.assert_array_equal(x, sines(50, length=12))
+    assert (len(windows.train), len(windows.test)) == (40, 10)
+    assert windows.train_dates[-1, -1] < windows.test_dates[0, 0]
+    assert windows.unit == "rows"
+
+
+@every_kind
+def test_sines_come_back_with_their_rows(kind):
+    windows = sine_windows(40, sequence_length=8, transform=kind)
+    for x, dates in (
+        (windows.train, windows.train_dates),
+        (windows.test, windows.test_dates),
+    ):
+        assert x.shape[1:] == (8, 5)
+        back = windows.prices(x[3], dates=dates[3])
+        np.testing.assert_allclose(back, windows.history.loc[back.index], rtol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [{"n": 1}, {"train_fraction": 1.0}])
+def test_sines_leave_a_window_to_each_side(wrong):
+    with pytest.raises(ValueError, match="at least one window for each side"):
+        sine_windows(**wrong)
