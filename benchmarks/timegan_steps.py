@@ -1,6 +1,6 @@
 """TimeGAN's joint phase beside a plain Keras loop: steps a second, in one process.
 
-    python benchmarks/timegan_steps.py [--rounds 7] [--steps 40]
+    python benchmarks/timegan_steps.py [--rounds 7] [--steps 40] [--small]
 
 Both train the same five networks (24 x 6 windows, hidden 24, 3 layers, batch 128)
 from the same weights on the same minibatches and noise. One step is two updates of
@@ -10,7 +10,8 @@ Rounds alternate, so that a slow minute of the machine meets both; medians are s
 
 The threads are those that the chapters choose for recurrent models, for both; plain
 with TensorFlow's default threads is measured as well with `--default-threads`.
-The last line is JSON; the same goes to benchmarks/timegan_steps.json.
+The last line is JSON; the same goes to benchmarks/timegan_steps.json. With `--small`
+the networks are tiny and nothing is written: a test runs the script like that.
 """
 
 import argparse
@@ -29,6 +30,9 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--rounds", type=int, default=7)
 parser.add_argument("--steps", type=int, default=40, help="steps a round")
 parser.add_argument("--default-threads", action="store_true")
+parser.add_argument(
+    "--small", action="store_true", help="try the script, write nothing"
+)
 options = parser.parse_args()
 notebooks.threads(recurrent=not options.default_threads)
 
@@ -39,6 +43,8 @@ import tensorflow as tf  # noqa: E402
 from gan_notes.models import timegan  # noqa: E402
 
 LENGTH, FEATURES, HIDDEN, LAYERS, BATCH = 24, 6, 24, 3, 128
+if options.small:
+    LENGTH, FEATURES, HIDDEN, LAYERS, BATCH = 3, 2, 4, 2, 16
 
 
 class Plain:
@@ -197,7 +203,7 @@ result = {
     "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
     "date": date.today().isoformat(),
 }
-if not options.default_threads:
+if not options.default_threads and not options.small:
     Path(__file__).with_suffix(".json").write_text(
         json.dumps(result, indent=1) + "\n", encoding="utf-8"
     )

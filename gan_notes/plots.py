@@ -20,6 +20,9 @@ REAL = "#0173B2"
 SYNTHETIC = "#DE8F05"
 DISCRIMINATOR = "#029E73"
 BASELINE = "#949494"
+# Inches. On a phone a figure is some 350 pixels wide, so that letters of 10 points
+# are 9 pixels high there; in a wider figure they would be smaller.
+WIDEST = 5.2
 
 # What each loss is drawn as: name on the figure, colour, line.
 LINES = {
@@ -50,7 +53,7 @@ def style() -> None:
             "ytick.labelsize": 10,
             "legend.fontsize": 10,
             "legend.frameon": False,
-            "figure.figsize": (6.4, 3.8),
+            "figure.figsize": (WIDEST, 3.6),
             "figure.dpi": 110,
             "savefig.dpi": 110,
             "lines.linewidth": 1.6,
@@ -61,14 +64,16 @@ def style() -> None:
 
 
 def note(figure: mpl.figure.Figure, text: str) -> None:
-    """Write the small grey line under a figure: source, period, steps, seed.
+    """Finish a figure: the small grey line under it, and the width of a phone.
 
     Parameters
     ----------
     figure : matplotlib Figure
+        Narrowed to WIDEST where it is wider; its height and letters stay.
     text : str
-        From ``chapter.note()``.
+        Source, period, steps, seed; from ``chapter.note()``.
     """
+    figure.set_figwidth(min(figure.get_figwidth(), WIDEST))
     # supxlabel takes part in constrained layout, so the line never covers an axis.
     figure.supxlabel(text, x=0.99, ha="right", fontsize=8, color="#707070")
 

@@ -62,6 +62,19 @@ def write_notebook(path, cells):
     return path
 
 
+def after(step, act):
+    """Return a callback that does `act(model)` once a step is reached."""
+    import keras  # not loaded for tests that need no TensorFlow
+
+    class After(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            counted = getattr(self.model, "step", self.model.optimizer.iterations)
+            if int(counted) == step:
+                act(self.model)
+
+    return After()
+
+
 def missing(reason):
     """Skip here, where somebody reads the reason; fail in CI, where nobody does."""
     if os.environ.get("CI"):

@@ -19,7 +19,19 @@ page
 
 ```{benchmark} speed.json
 ```
+
+Begun by {cite:t}`first2014`, carried on {cite}`second2019,third2019`.
+
+```{bibliography}
+```
 """
+SOURCES = """
+@article{first2014, author={First, Ann}, title={On games}, journal={J}, year={2014}}
+@article{second2019, author={Second, Bo and Other, Di}, title={A}, journal={J}, year={2019}}
+@article{third2019, author={Third, Cy and Two, D and Six, E}, title={B}, journal={J}, year={2019}}
+@article{fourth2019, author={Third, Cy and Two, D and Six, E}, title={C}, journal={J}, year={2019}}
+"""  # noqa: E501
+STYLED = '<style></style><table id="T_1a"><tbody><tr><td>7</td></tr></tbody></table>'
 SPEED = {"ours": {"joint": 16.54321}, "rounds": [1.5, 2.0], "cpu": "any"}
 
 
@@ -31,12 +43,18 @@ def pages(tmp_path_factory):
     source = tmp_path_factory.mktemp("source")
     (source / "index.md").write_text(INDEX, encoding="utf-8")
     (source / "speed.json").write_text(json.dumps(SPEED), encoding="utf-8")
+    (source / "sources.bib").write_text(SOURCES, encoding="utf-8")
     folded = {"tags": ["hide-input"], "cellView": "form"}
     cells = [
         nbformat.v4.new_markdown_cell("# A page"),
         nbformat.v4.new_code_cell("# @title The picture\n\nfirst = 1", metadata=folded),
         nbformat.v4.new_code_cell("# @title is said in an open cell\nsecond = 2"),
     ]
+    unseen = {"tags": ["remove-input"]}
+    shown = nbformat.v4.new_output(
+        "execute_result", {"text/html": STYLED}, execution_count=1
+    )
+    cells.append(nbformat.v4.new_code_cell("table", metadata=unseen, outputs=[shown]))
     page = nbformat.v4.new_notebook(
         cells=cells, metadata={"language_info": {"name": "python"}}
     )
@@ -49,7 +67,10 @@ def pages(tmp_path_factory):
         source / "trees",
         "html",
         confoverrides={
-            "extensions": ["myst_nb", "book_site"],
+            "extensions": ["myst_nb", "sphinxcontrib.bibtex", "book_site"],
+            "bibtex_bibfiles": ["sources.bib"],
+            "bibtex_reference_style": "author_year",
+            "bibtex_default_style": "author_year",
             "nb_execution_mode": "off",
             "html_js_files": ["thebe.js", "kept.js"],
             "html_theme": "basic",
@@ -73,6 +94,37 @@ def test_folded_code_bears_its_title_once(pages):
     assert fold.select_one("pre").text == "first = 1\n"
     others = [block.text for block in page.select("pre")][1:]
     assert others == ["# @title is said in an open cell\nsecond = 2\n"]
+
+
+def test_a_styled_table_is_a_table_like_the_others(pages):
+    (table,) = pages[0]["page"].select("table#T_1a")
+    assert table["class"] == ["dataframe"]
+    assert table.text == "7"
+
+
+def test_the_list_of_references_names_them_as_the_text_does(pages):
+    page = pages[0]["index"]
+    text = " ".join(page.text.split())
+    assert "Begun by First [2014], carried on" in text
+    assert "[Second and Other, 2019, Third et al., 2019]" in text
+    labels = [label.text for label in page.select("div.citation span.label")]
+    assert labels == [
+        "[First, 2014]",
+        "[Second and Other, 2019]",
+        "[Third et al., 2019]",
+    ]
+
+
+def test_two_references_of_one_name_are_told_apart():
+    from pybtex.database import parse_string
+
+    entries = parse_string(SOURCES, "bibtex").entries.values()
+    assert list(book_site.AuthorYearLabels().format_labels(entries)) == [
+        "First, 2014",
+        "Second and Other, 2019",
+        "Third et al., 2019a",
+        "Third et al., 2019b",
+    ]
 
 
 def test_a_benchmark_is_its_file(pages):

@@ -51,6 +51,13 @@ def test_the_note_is_on_the_figure_and_covers_no_axis():
     assert not note.overlaps(ax.xaxis.label.get_window_extent())
 
 
+@pytest.mark.parametrize(("drawn", "shown"), [(9.0, plots.WIDEST), (4.0, 4.0)])
+def test_no_figure_is_too_wide_for_a_phone(drawn, shown):
+    figure, _ = plt.subplots(figsize=(drawn, 3.0))
+    plots.note(figure, "sample")
+    assert tuple(figure.get_size_inches()) == (shown, 3.0)
+
+
 @pytest.fixture
 def one_font(monkeypatch):
     """Leave matplotlib's own fonts alone, as on a machine without any other."""

@@ -273,6 +273,16 @@ def test_readme_names_the_minutes():
     assert re.findall(r"@\w+@", (ROOT / "README.md").read_text(encoding="utf-8")) == []
 
 
+def test_readme_and_front_page_give_one_time_a_chapter():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    index = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
+    seconds = re.findall(r"^\| (\d\d) \|.*\| (\d+) \|$", readme, re.M)
+    assert len(seconds) == len(chapters())
+    assert re.findall(r"^\| (\d\d) \[.*\| (\d+) s \|$", index, re.M) == seconds
+    assert "two chapters at a time" in readme
+    assert "two chapters at a time" in index
+
+
 def test_make_says_which_python_it_needs(tmp_path):
     old = tmp_path / "python3.10"
     old.write_text(

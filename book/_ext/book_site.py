@@ -1,6 +1,7 @@
 """What the site needs beyond Jupyter Book.
 
-Offline mathematics, benchmark tables, and folded code under its own title.
+Offline mathematics, benchmark tables, folded code under its own title, styled tables
+that look like the others, and references that are named as in the text.
 """
 
 import importlib.util
@@ -10,7 +11,13 @@ import shutil
 from pathlib import Path
 
 from docutils import nodes
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting import alpha
+from pybtex.style.labels.alpha import LabelStyle
 from sphinx.util.docutils import SphinxDirective
+from sphinxcontrib.bibtex.style.referencing.author_year import (
+    AuthorYearReferenceStyle,
+)
 
 
 def copy_mathjax(app, error):
@@ -51,6 +58,37 @@ def title_folded_code(app, doctree):
             rest = code.astext()[found.end() :]
             code.rawsource = rest
             code[:] = [nodes.Text(rest)]
+
+
+def stripe_styled_tables(app, doctree, docname):
+    """Give tables of pandas' Styler the class by which the theme knows tables."""
+    for output in doctree.findall(nodes.raw):
+        html = output.astext()
+        table = html.replace(
+            '<table id="T_', '<table class="dataframe" id="T_'
+        )
+        if table != html:
+            output[:] = [nodes.Text(table)]
+
+
+class AuthorYearLabels(LabelStyle):
+    """Labels of the list of references: "Yoon et al., 2019", as the text has them.
+
+    Two of one name and year are told apart by a letter.
+    """
+
+    def format_label(self, entry):
+        """Return the label of one entry."""
+        style = AuthorYearReferenceStyle()
+        people = style.person.author_or_editor_or_title(full=False)
+        said = people.format_data({"entry": entry, "style": style})
+        return f"{said}, {entry.fields['year']}"
+
+
+class AuthorYear(alpha.Style):
+    """The list of references, by author and year."""
+
+    default_label_style = AuthorYearLabels
 
 
 class Benchmark(SphinxDirective):
@@ -103,7 +141,9 @@ def flatten(value, name=""):
 def setup(app):
     """Register all of it with Sphinx."""
     app.add_directive("benchmark", Benchmark)
+    register_plugin("pybtex.style.formatting", "author_year", AuthorYear)
     app.connect("doctree-read", title_folded_code)
+    app.connect("doctree-resolved", stripe_styled_tables)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
     return {"version": "1", "parallel_read_safe": True}

@@ -272,7 +272,13 @@ def facts(changes, *, block: int = 1, draws: int = 200, seed: int = 0) -> pd.Dat
 
 
 def distances(
-    real, synthetic, *, block: int, draws: int = 200, seed: int = 0
+    real,
+    synthetic,
+    *,
+    block: int,
+    synthetic_block: int = 1,
+    draws: int = 200,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Tell how far the stylised facts of two samples lie apart, with intervals.
 
@@ -281,7 +287,10 @@ def distances(
     real : float array (n, length, features), in the order of time
     synthetic : float array (m, length, features), independent windows
     block : int
-        Real windows in a block, see `block_weights`; synthetic ones are drawn singly.
+        Real windows in a block, see `block_weights`.
+    synthetic_block : int
+        The same of the others: 1 draws them singly, more is for real ones in their
+        place.
     draws, seed
         See `block_weights`.
 
@@ -299,7 +308,7 @@ def distances(
         Not windows, windows of other shapes, or missing values among them.
     """
     pair = _pair(real, synthetic)
-    weights = _both(pair, block, draws, seed)
+    weights = _both(pair, (block, synthetic_block), draws, seed)
     left, right = (_parts(x, w) for x, w in zip(pair, weights, strict=True))
     rows = []
     for fact in left:
@@ -312,13 +321,19 @@ def distances(
 
 
 def risk(
-    real, synthetic, *, block: int, draws: int = 200, seed: int = 0
+    real,
+    synthetic,
+    *,
+    block: int,
+    synthetic_block: int = 1,
+    draws: int = 200,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Compare what can be lost in a day: value at risk and expected shortfall.
 
     Parameters
     ----------
-    real, synthetic, block, draws, seed
+    real, synthetic, block, synthetic_block, draws, seed
         As in `distances`.
 
     Returns
@@ -334,7 +349,7 @@ def risk(
         As `distances`.
     """
     pair = _pair(real, synthetic)
-    weights = _both(pair, block, draws, seed)
+    weights = _both(pair, (block, synthetic_block), draws, seed)
     a, b = (losses(x, w) for x, w in zip(pair, weights, strict=True))
     tickers = pair[0].shape[2]
     spans = [slice(tickers), slice(tickers, tickers + 1), slice(tickers + 1, None)]
@@ -436,15 +451,18 @@ def _tails(values: np.ndarray, weights, shares) -> tuple[np.ndarray, np.ndarray]
     n, days = values.shape
     weights = np.ones((1, n)) if weights is None else weights
     order = np.argsort(values, axis=None)
-    ordered, window = values.ravel()[order], order // days
-    edges, means = (np.empty((len(weights), len(shares))) for _ in range(2))
+    wanted = np.outer(weights.sum(axis=1) * days, shares)
+    take = 2 * int(max(shares) * values.size) + 1  # of the lowest, as all that matter
+    while (weights[:, order[:take] // days].sum(axis=1) < wanted.max(axis=1)).any():
+        take *= 2
+    ordered, window = values.ravel()[order[:take]], order[:take] // days
+    edges, means = np.empty(wanted.shape), np.empty(wanted.shape)
     for i, row in enumerate(weights):
         counts = row[window]
         reached, sums = np.cumsum(counts), np.cumsum(counts * ordered)
-        wanted = np.array(shares) * reached[-1]
-        at = np.searchsorted(reached, wanted * (1 - 1e-12))
+        at = np.searchsorted(reached, wanted[i] * (1 - 1e-12))
         edges[i] = ordered[at]
-        means[i] = (sums[at] + (wanted - reached[at]) * ordered[at]) / wanted
+        means[i] = (sums[at] + (wanted[i] - reached[at]) * ordered[at]) / wanted[i]
     return edges, means
 
 
@@ -462,11 +480,11 @@ def _interval(sample: np.ndarray, least: float = -np.inf) -> tuple[float, float]
     return max(float(sample[0] + low), least), float(sample[0] + high)
 
 
-def _both(pair, block: int, draws: int, seed: int) -> list[np.ndarray]:
-    """Draw weights of real windows in blocks, of synthetic ones by themselves."""
+def _both(pair, blocks, draws: int, seed: int) -> list[np.ndarray]:
+    """Draw weights of both sides, each in blocks of its own size."""
     return [
         block_weights(len(x), block=b, draws=draws, seed=s)
-        for x, b, s in zip(pair, (block, 1), (2 * seed, 2 * seed + 1), strict=True)
+        for x, b, s in zip(pair, blocks, (2 * seed, 2 * seed + 1), strict=True)
     ]
 
 

@@ -5,10 +5,12 @@ same reference rows: fresh real days, which say what a perfect generator would s
 and six generators that learn little or nothing.
 """
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from tqdm import tqdm
 from gan_notes.data.exchange import read_windows
 from gan_notes.evaluation import baselines, distances, facts, fidelity, judges
 
+STORED = Path(__file__).parent / "stored"  # tables of what ships, see `stored`
 FRESH = "fresh real"
 COLUMNS = ["metric", "candidate", "value", "low", "high"]
 COLUMNS += ["better", "floor", "at_floor"]
@@ -150,6 +153,35 @@ def scorecard(
                 rows.append(dict(zip(COLUMNS, row, strict=False)))
     card = pd.DataFrame(rows, columns=COLUMNS)
     return _with_floors(card, " (quick)" * quick)
+
+
+def stored(name: str) -> tuple[pd.DataFrame, dict]:
+    """Return a scorecard of shipped generators that was computed before.
+
+    Parameters
+    ----------
+    name : str
+        "offline": those of the offline six.
+
+    Returns
+    -------
+    card : DataFrame, see `scorecard`
+    about : dict
+        Its command, commit, weights, versions, seconds and hardware.
+
+    Raises
+    ------
+    ValueError
+        There is no such table; the message lists those that are.
+    """
+    path = STORED / f"scorecard-{name}.csv"
+    if not path.exists():
+        known = [p.stem.removeprefix("scorecard-") for p in STORED.glob("*.csv")]
+        raise ValueError(
+            f"{name!r} is no stored scorecard; there are: {', '.join(sorted(known))}."
+        )
+    about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    return pd.read_csv(path), about
 
 
 def diversity(real: np.ndarray, synthetic: np.ndarray) -> dict[str, float]:
@@ -289,7 +321,7 @@ def _facts(train, test, candidates, setting, seed, done):
     options = {"draws": setting.draws, "seed": seed}
     block = min(2 * length, len(test) // 4)
     for name, source in candidates.items():
-        own = {"other_block": block} if source is None else {}
+        own = {"synthetic_block": block if source is None else 1}
         frames = []
         for x in [test] if source is None else source:
             far = facts.distances(train, x, block=2 * length, **own, **options)
@@ -299,9 +331,7 @@ def _facts(train, test, candidates, setting, seed, done):
                 f"{row.measure} {row.level:.0%}, {row.position}"
                 for row in risk.itertuples()
             ]
-            near = facts.memorisation(
-                train, x, block=own.get("other_block", 1), **options
-            )
+            near = facts.memorisation(train, x, block=own["synthetic_block"], **options)
             near["metric"] = "nearest, " + near["statistic"]
             parts = [
                 far.assign(value=far["distance"], better="lower"),

@@ -234,13 +234,9 @@ class StepModel(keras.Model):
                 "architecture": self.architecture(),
             }
         )
-        if self.step and self.settings:
-            kept = {**self.settings, "optimizers": self.compiled_with}
-            if difference := checkpoint.told(kept, settings):
-                raise ValueError(
-                    f"{self.name} has done {self.step:,} steps of another training: "
-                    f"{difference}. Make a new model for this one."
-                )
+        if self.settings:  # new optimizers may follow
+            was = {**self.settings, "optimizers": settings["optimizers"]}
+            loop.refuse_another(self, self.step, was, settings)
         if self.data is None or settings != self.settings:
             self.data, self.batch_size = tf.constant(x), batch_size
             self.forget_graphs()  # the former ones hold the former samples

@@ -37,9 +37,11 @@ class GAN(StepModel):
     discriminator : keras.Model
         Maps samples (n, ...) to logits (n, 1): no sigmoid at its end.
     loss : str or callable
-        "minimax", "non_saturating", "wasserstein", "hinge" or "relativistic", see
-        `losses`; or a function of (real_logits, synthetic_logits), float32 tensors
-        (n, 1), that returns the two scalars which D and G minimise.
+        for part in ("generator", "discriminator"):
+            if isinstance(config.get(part), dict):
+                config[part] = keras.saving.deserialize_keras_object(config[part])
+        if isinstance(config.get("loss"), dict):
+            config["loss"] = _known_loss(config["loss"])
     penalty : str or None
         Added to d_loss. "gradient" is
         :func:`gan_notes.models.losses.gradient_penalty`; with ``loss="wasserstein"``
@@ -293,7 +295,28 @@ class GAN(StepModel):
     def from_config(cls, config: dict) -> GAN:
         """Make a GAN again, its networks first."""
         config = dict(config)
-        for part in ("generator", "discriminator", "loss"):
+        for part in ("generator", "discriminator"):
             if isinstance(config.get(part), dict):
                 config[part] = keras.saving.deserialize_keras_object(config[part])
+        if isinstance(config.get("loss"), dict):
+            config["loss"] = _known_loss(config["loss"])
         return super().from_config(config)
+
+
+def _known_loss(saved: dict) -> Callable:
+    """Return the reader's own loss from what Keras keeps of it, mostly its name."""
+    try:
+        return keras.saving.deserialize_keras_object(saved)
+    except (TypeError, ValueError) as error:
+        kind = saved["class_name"]
+        if kind == "__lambda__":
+            raise ValueError(
+                "loss: a lambda was saved, and Keras runs no code from a file; if you "
+                "trust it, call keras.config.enable_unsafe_deserialization() first."
+            ) from error
+        name = saved["config"] if kind == "function" else saved["registered_name"]
+        raise ValueError(
+            f"loss: {name!r}, which this GAN was saved with, is not known here; load "
+            f"it inside `with keras.saving.custom_object_scope({{{name!r}: ...}}):`, "
+            f"with the loss itself in place of the dots."
+        ) from error

@@ -80,7 +80,7 @@ def load(name: str, *data: np.ndarray) -> keras.Model:
     path = FOLDER / f"{name}{checkpoint.ENDING}"
     try:
         training = checkpoint.read(path)
-    except ValueError as error:
+    except (ValueError, FileNotFoundError) as error:
         raise ValueError(
             f"the shipped weights {name!r} are damaged ({path}); install gan-notes "
             f"again: pip install --force-reinstall --no-deps gan-notes"

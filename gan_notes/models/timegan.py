@@ -345,8 +345,13 @@ class TimeGAN(Priced, StepModel):
     ) -> pd.DataFrame:
         """Train the three phases, from where the model or its checkpoint is.
 
-        Each phase is a run of Keras's fit by itself. One that a callback stops (by
-        ``stop_training``) ends the training there; the next call goes on with it.
+        To callbacks the three phases are one training: it begins and ends once, and
+        an epoch that a new phase meets goes on in it, with the losses of that phase. A
+        callback that sets ``stop_training`` ends the training there, in whatever
+        phase; the next call goes on. So EarlyStopping acts by a loss where a phase has
+        it ("generator", "moments" and "discriminator": the third alone), and best
+        weights are put back when the training ends, with the step they are of.
+        CSVLogger has a column for each loss of :meth:`phase_history`.
 
         Parameters
         ----------
@@ -380,7 +385,10 @@ class TimeGAN(Priced, StepModel):
             settings=self.settings,
             checkpoint_dir=checkpoint_dir,
         )
+        callbacks = keras.tree.flatten(callbacks or [])
+        callbacks.append(_Columns(callbacks))
         ends = np.cumsum(three).tolist()
+        first = True
         for self.phase, end in zip(PHASES, ends, strict=True):
             if self.step >= end < ends[-1]:
                 continue
@@ -391,10 +399,13 @@ class TimeGAN(Priced, StepModel):
                 callbacks=callbacks,
                 verbose=verbose,
                 label=f"{self.name}, {self.phase} phase",
+                first=first,
+                last=end == ends[-1],
             )
             self.graphs[self.phase] = self.train_function
-            if self.step < end:  # a callback stopped it
+            if self.stop_training:
                 break
+            first = False
         return self.phase_history()
 
     def phase_history(self) -> pd.DataFrame:
@@ -435,3 +446,17 @@ class TimeGAN(Priced, StepModel):
             "transform": self.transform and self.transform.to_config(),
             "reset_after": self.reset_after,
         }
+
+
+class _Columns(keras.callbacks.Callback):
+    """Give CSVLogger the losses of all phases; it takes those of its first epoch."""
+
+    def __init__(self, callbacks: Sequence[keras.callbacks.Callback]):
+        super().__init__()
+        self.loggers = [
+            one for one in callbacks if isinstance(one, keras.callbacks.CSVLogger)
+        ]
+
+    def on_train_begin(self, logs=None):
+        for one in self.loggers:
+            one.keys = list(LOSSES)

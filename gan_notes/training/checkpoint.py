@@ -206,7 +206,7 @@ def save(
         There is another file than the one that may be overwritten.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and read(path).get("mark") != over:
+    if path.exists() and _mark(path) != over:
         raise ValueError(
             f"{path} was written by another training meanwhile. Choose another "
             f"checkpoint_dir, or another name for the model, to keep both."
@@ -320,6 +320,17 @@ def unpacked(history: Mapping) -> pd.DataFrame:
     """Return the loss history that :func:`packed` took apart."""
     index = pd.Index(history["index"], name="step", dtype="int64")
     return pd.DataFrame(history["data"], index, history["columns"], dtype="float64")
+
+
+def _mark(path: Path) -> str | None:
+    """Return the mark of a checkpoint, without reading its arrays."""
+    try:
+        with h5py.File(path, "r") as file:
+            return json.loads(file["training"][()]).get("mark")
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        if getattr(error, "errno", None):  # the disk's own
+            raise
+        raise ValueError(f"{path} is not a whole checkpoint. {REMEDY}") from error
 
 
 def _code(part) -> object:

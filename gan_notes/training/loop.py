@@ -6,6 +6,7 @@ model's own ``train_step``. Chapter 01 uses the loop first.
 
 from __future__ import annotations
 
+import json
 import numbers
 import signal
 import sys
@@ -64,7 +65,8 @@ def fit(
     Raises
     ------
     ValueError, FloatingPointError, OSError
-        As :func:`run`.
+        As :func:`run`; also where the model's optimizer has made steps of another
+        training, by other data for instance.
     """
     given = [np.asarray(a) for a in (x, y) if a is not None]
     if not len(given[0]) or len(given[0]) != len(given[-1]):
@@ -87,10 +89,15 @@ def fit(
             "batch_size": batch_size,
             "data": checkpoint.fingerprint(*given),
             "optimizer": model.optimizer.first_described,
-            "loss": model.get_compile_config()["loss"],
+            "loss": keras.tree.map_structure(_told, model.loss),
             "architecture": checkpoint.describe(model),
         }
     )
+    # Of the optimizer, whose updates are the steps: a new one begins anew. As text,
+    # since Keras would wrap the inside of a dict.
+    was = json.loads(getattr(model.optimizer, "trains", json.dumps(settings)))
+    refuse_another(model, int(model.optimizer.iterations), was, settings)
+    model.optimizer.trains = json.dumps(settings)
     x, y = tf.constant(given[0]), tf.constant(given[-1])
 
     def batch(step):
@@ -124,6 +131,8 @@ def run(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int = 1,
     label: str = "",
+    first: bool = True,
+    last: bool = True,
 ) -> pd.DataFrame:
     """Run ``keras.Model.fit`` from where the model is to `steps`, checkpointed.
 
@@ -156,6 +165,10 @@ def run(
         0 hides the progress bar.
     label : str
         Stands before the progress bar.
+    first, last : bool
+        False in the middle of a training that takes several runs: the callbacks are
+        told of its begin in the first only, of its end in the last or where it is
+        stopped, and an epoch may go on from run to run.
 
     Returns
     -------
@@ -210,7 +223,7 @@ def run(
         disable=not verbose,
         mininterval=1.0,
     )
-    driver = _Driver(callbacks, counter, epoch, steps, bar, path, settings)
+    driver = _Driver(callbacks, counter, epoch, steps, bar, path, settings, first, last)
     with driver:
         keras.Model.fit(
             model,
@@ -239,6 +252,29 @@ def _untuned() -> tf.data.Options:
     options = tf.data.Options()
     options.autotune.enabled = False
     return options
+
+
+def refuse_another(model: keras.Model, done: int, was: dict, now: dict) -> None:
+    """Raise ValueError where a model has done steps of another training.
+
+    Parameters
+    ----------
+    model : keras.Model
+    done : int
+        Steps that it has done.
+    was, now : dict
+        The settings of these steps, and of those that are asked for.
+    """
+    if done and (difference := checkpoint.told(was, now)):
+        raise ValueError(
+            f"{model.name} has done {done:,} steps of another training: "
+            f"{difference}. Make a new model for this one."
+        )
+
+
+def _told(loss) -> object:
+    """Return what a checkpoint compares of a loss: its name, or what it computes."""
+    return loss if isinstance(loss, str | None) else checkpoint.of_function(loss)
 
 
 def _outside() -> int:
@@ -312,8 +348,11 @@ def resume(
 class _Driver(keras.callbacks.Callback):
     """Record losses, tell callbacks of epochs, save, and stop cleanly."""
 
-    def __init__(self, callbacks, counter, epoch, steps, bar, path, settings):
+    def __init__(
+        self, callbacks, counter, epoch, steps, bar, path, settings, first, last
+    ):
         super().__init__()
+        self.first, self.last = first, last
         self.callbacks, self.counter, self.epoch = callbacks, counter, epoch
         self.steps, self.bar, self.path, self.settings = steps, bar, path, settings
         self.rows, self.since, self.saved_at = {}, [], time.monotonic()
@@ -346,14 +385,14 @@ class _Driver(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
     def on_train_begin(self, logs=None):
-        self.told = keras.callbacks.CallbackList(
-            self.callbacks,
-            model=self.model,
-            epochs=-(-self.steps // self.epoch),
-            steps=self.epoch,
-            verbose=0,
-        )
-        self.told.on_train_begin()
+        if self.first:  # later runs of the training go on with the same
+            model = self.model
+            model.told = keras.callbacks.CallbackList(self.callbacks, model=model)
+        self.told = self.model.told
+        epochs = -(-self.steps // self.epoch)
+        self.told.set_params({"verbose": 0, "epochs": epochs, "steps": self.epoch})
+        if self.first:
+            self.told.on_train_begin()
         self.number = int(self.counter) // self.epoch
         history = self.model.loss_history
         before = np.r_[0, history.index][:-1] // self.epoch
@@ -379,7 +418,7 @@ class _Driver(keras.callbacks.Callback):
         self.model.reset_metrics()  # so that a resumed history equals an unbroken one
         self.bar.update(step - self.bar.n)
         self.told.on_train_batch_end(batch, logs)
-        if step // self.epoch > self.number or step >= self.steps:
+        if step // self.epoch > self.number or (self.last and step >= self.steps):
             self._end_epoch(step)
         if time.monotonic() - self.saved_at > SAVE_SECONDS:
             self._keep()
@@ -388,14 +427,14 @@ class _Driver(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self._keep()  # before a callback may put the best weights back
-        self.told.on_train_end(logs)
+        if self.last or self.model.stop_training:
+            self.told.on_train_end(logs)
 
     def _end_epoch(self, step):
-        # Only what the last execution has: a phase before had losses of its own.
-        means = {
-            name: float(np.mean([row[name] for row in self.since if name in row]))
-            for name in self.since[-1]
-        }
+        # Only executions of the last one's kind: a phase before had losses of its own.
+        last = self.since[-1]
+        rows = [row for row in self.since if row.keys() == last.keys()]
+        means = {name: float(np.mean([row[name] for row in rows])) for name in last}
         self.since = []
         self.told.on_epoch_end(self.number, means)
         self.number, self.begun = step // self.epoch, False

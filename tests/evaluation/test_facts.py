@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gan_notes.evaluation import facts
+from gan_notes import load_prices, make_windows
+from gan_notes.evaluation import baselines, facts
 
 
 def normal(n, *, length=24, features=1, seed=0):
@@ -378,3 +379,30 @@ def test_what_are_no_windows_is_refused():
             facts.autocorrelation(good, lag)
     with pytest.raises(ValueError, match="days: sums over 25 came"):
         facts.kurtosis(good, 25)
+
+
+# The sample ------------------------------------------------------------------------
+
+
+def test_on_the_sample_bootstraps_remember_and_held_out_windows_do_not():
+    data = make_windows(load_prices(), transform="log_returns")
+    train, test = data.changes(data.train), data.changes(data.test)
+    drawn = baselines.bootstrap(train, 500, block=12)
+    held_out, copied = (
+        facts.memorisation(train, x, draws=5)["value"].to_list() for x in (test, drawn)
+    )
+    assert held_out == pytest.approx([13.3, 11.4], abs=0.1)
+    assert copied[0] < 10.5
+    assert copied[1] == pytest.approx(0, abs=1e-3)  # whole windows
+
+
+def test_on_the_sample_the_facts_are_those_of_shares():
+    data = make_windows(load_prices(), transform="log_returns")
+    x = data.changes(data.train)
+    assert facts.kurtosis(x).mean() == pytest.approx(10.4, abs=0.1)
+    assert facts.kurtosis(x, 5).mean() < 8
+    assert 2 < facts.tail_index(x).mean() < 5
+    assert abs(facts.autocorrelation(x, 1)).max() < 0.1
+    assert facts.autocorrelation(np.abs(x), 1).mean() == pytest.approx(0.265, abs=0.01)
+    assert facts.leverage(x, 1).mean() < -0.03
+    assert facts.cross_correlation(x).mean() == pytest.approx(0.37, abs=0.01)

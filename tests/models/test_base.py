@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from conftest import after
 
 from gan_notes.data.toys import gaussian_ring
 from gan_notes.models.gan import GAN
@@ -44,18 +45,6 @@ def make(
 
 def fit(model, steps, x=RING, **options):
     return model.fit(x, steps=steps, **{"batch_size": 32, "verbose": 0, **options})
-
-
-class At(keras.callbacks.Callback):
-    """Do something once a step is reached."""
-
-    def __init__(self, step, act):
-        super().__init__()
-        self.at, self.act = step, act
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.model.step == self.at:
-            self.act(self.model)
 
 
 def test_resume_equals_no_stop_with_batch_norm_and_dropout(tmp_path):
@@ -218,7 +207,7 @@ def interrupt(model):
 def test_a_stopped_training_is_kept_and_resumed(tmp_path, act, error):
     expected = fit(make(), 40)
     stopped = make()
-    options = {"checkpoint_dir": tmp_path, "callbacks": [At(20, act)]}
+    options = {"checkpoint_dir": tmp_path, "callbacks": [after(20, act)]}
     if error:
         with pytest.raises(error):
             fit(stopped, 40, **options)

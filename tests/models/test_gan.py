@@ -226,6 +226,61 @@ def test_another_function_is_another_training(tmp_path):
         plain(loss=margin(2.0)).fit(RING, **options)
 
 
+def halved(real, synthetic):
+    return [each / 2 for each in losses.hinge(real, synthetic)]
+
+
+class Halved:
+    def __call__(self, real, synthetic):
+        return halved(real, synthetic)
+
+    def get_config(self):
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls()
+
+
+@pytest.mark.parametrize(
+    ("loss", "name"),
+    [(halved, "halved"), (Halved(), "Halved")],
+    ids=["function", "object"],
+)
+def test_a_loss_of_ones_own_is_named_where_it_is_not_known(tmp_path, loss, name):
+    path = tmp_path / "own.keras"
+    gan = plain(loss=loss)
+    gan.save(path)
+    with pytest.raises(ValueError, match=f"loss: '{name}'.* is not known") as caught:
+        GAN.load(path)
+    assert len(str(caught.value)) < 300
+    assert f"custom_object_scope({{'{name}': ...}})" in str(caught.value)
+    own = halved if loss is halved else Halved
+    with keras.saving.custom_object_scope({name: own}):
+        loaded = GAN.load(path)
+    told = [g.fit(RING, steps=1, batch_size=32, verbose=0) for g in (loaded, gan)]
+    pd.testing.assert_frame_equal(*told)
+
+
+def test_a_registered_loss_needs_no_scope(tmp_path):
+    @keras.saving.register_keras_serializable("gan_notes_tests")
+    def third(real, synthetic):
+        return [each / 3 for each in losses.hinge(real, synthetic)]
+
+    path = tmp_path / "own.keras"
+    plain(loss=third).save(path)
+    assert GAN.load(path).loss_name is third
+
+
+def test_a_lambda_is_not_loaded_unasked(tmp_path):
+    with pytest.warns(UserWarning, match="includes a `lambda`"):  # says Keras
+        gan = plain(loss=lambda real, synthetic: losses.hinge(real, synthetic))
+    with pytest.warns(UserWarning, match="includes a `lambda`"):
+        gan.save(tmp_path / "own.keras")
+    with pytest.raises(ValueError, match="a lambda was saved"):
+        GAN.load(tmp_path / "own.keras")
+
+
 def test_a_loss_that_cannot_be_saved_is_refused_at_the_door():
     with pytest.raises(ValueError, match="cannot be saved with the model"):
         plain(loss=functools.partial(losses.hinge))

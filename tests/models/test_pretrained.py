@@ -10,8 +10,10 @@ import tensorflow as tf
 from gan_notes.data.images import load_images
 from gan_notes.data.prices import load_prices
 from gan_notes.data.windows import make_windows
+from gan_notes.evaluation import facts
 from gan_notes.models import dcgan, pretrained
 from gan_notes.models.gan import GAN
+from gan_notes.models.returns import ReturnsGAN
 from gan_notes.models.timegan import TimeGAN
 
 
@@ -23,7 +25,7 @@ def windows():
 @pytest.mark.parametrize("name", pretrained.names())
 def test_every_weight_tells_its_provenance_and_loads(name):
     about = pretrained.provenance(name)
-    assert "ship" in about["command"]
+    assert about["command"].startswith("python book/")
     assert len(about["commit"]) == 40
     assert about["steps"] > 0
     assert {"seed", "batch_size", "data"} <= set(about["settings"])
@@ -52,6 +54,52 @@ def test_a_new_training_begins_as_the_shipped_timegan_did(windows):
         shipped.loss_history.reconstruction.loc[[10, 20]],
         rtol=1e-3,  # other processors round otherwise
     )
+
+
+RETURNS = [name for name in pretrained.names() if name.startswith("returns-offline")]
+
+
+def test_a_new_training_begins_as_the_shipped_returns_did():
+    windows = make_windows(load_prices(), transform="normal_scores")
+    shipped = pretrained.load(RETURNS[0], windows.train)
+    model = ReturnsGAN(24, 6, name=RETURNS[0], seed=shipped.seed)
+    model.compile(decay_steps=shipped.step)
+    history = model.fit(windows.train, steps=20, batch_size=256, verbose=0)
+    np.testing.assert_allclose(
+        history, shipped.loss_history.loc[[10, 20]], rtol=1e-2, atol=1e-2
+    )
+    np.testing.assert_allclose(model.sizes, shipped.sizes)
+
+
+@pytest.mark.parametrize("name", RETURNS)
+def test_shipped_returns_have_the_facts_of_their_training_period(name):
+    windows = make_windows(load_prices(), transform="normal_scores")
+    real = windows.changes(windows.train)
+    drawn, tickers = pretrained.draw(name, 4000, seed=1)
+    assert tickers == windows.tickers
+    sizes = [
+        np.mean([facts.autocorrelation(abs(x), lag).mean() for lag in range(1, 6)])
+        for x in (real, drawn)
+    ]
+    assert 0.7 < sizes[1] / sizes[0] < 1.3
+    loss = [np.quantile(x, 0.01, axis=(0, 1)) for x in (real, drawn)]
+    np.testing.assert_allclose(loss[1], loss[0], rtol=0.15)
+    np.testing.assert_allclose(
+        facts.cross_correlation(drawn).mean(),
+        facts.cross_correlation(real).mean(),
+        atol=0.05,
+    )
+
+
+def test_the_level_steers_the_shipped_returns():
+    model = pretrained.load(RETURNS[0])
+    calm, stormy = (
+        abs(model.generate(500, seed=0, level=level)).mean() for level in (-1.5, 1.5)
+    )
+    assert stormy > 2 * calm
+    for level in (-1.0, 0.0, 1.0):  # what comes out is what was asked for
+        drawn = model.generate(500, seed=0, level=level)
+        assert np.median(model.levels(drawn)) == pytest.approx(level, abs=0.35)
 
 
 def test_the_shipped_timegan_restores_windows_as_its_history_ends(windows):
@@ -90,10 +138,11 @@ def test_unknown_weights_are_named_with_those_that_ship():
         pretrained.load("mine")
 
 
-@pytest.mark.parametrize("content", [b"", b"half of"])
+@pytest.mark.parametrize("content", [b"", b"half of", None])
 def test_damaged_weights_are_named_with_the_remedy(tmp_path, monkeypatch, content):
     shutil.copy(pretrained.FOLDER / "gan_ring.json", tmp_path)
-    (tmp_path / "gan_ring.weights.h5").write_bytes(content)
+    if content is not None:
+        (tmp_path / "gan_ring.weights.h5").write_bytes(content)
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     with pytest.raises(ValueError, match=r"damaged.*pip install --force-reinstall"):
         pretrained.load("gan_ring")

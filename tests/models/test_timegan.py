@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from conftest import after
 
 from gan_notes.data.windows import make_windows
 from gan_notes.models import layers, timegan
@@ -247,18 +248,6 @@ def test_the_embedding_phase_learns_to_restore(trained):
     assert errors.iloc[-3:].mean() < 0.9 * errors.iloc[:3].mean()
 
 
-class At(keras.callbacks.Callback):
-    """Do something once a step is reached."""
-
-    def __init__(self, step, act):
-        super().__init__()
-        self.at, self.act = step, act
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.model.step == self.at:
-            self.act(self.model)
-
-
 def stop(model):
     model.stop_training = True
 
@@ -284,9 +273,9 @@ def test_a_stop_in_any_phase_ends_there_and_is_resumed(tmp_path, at, act):
     stopped = build()
     if act is interrupt:
         with pytest.raises(KeyboardInterrupt):
-            fit(stopped, steps, callbacks=[At(at, act)], **options)
+            fit(stopped, steps, callbacks=[after(at, act)], **options)
     else:
-        fit(stopped, steps, callbacks=[At(at, act)], **options)
+        fit(stopped, steps, callbacks=[after(at, act)], **options)
     assert stopped.step == at
     assert list(stopped.phase_history().index) == list(range(1, at + 1))
     pd.testing.assert_series_equal(
@@ -305,10 +294,102 @@ def test_a_stopped_training_goes_on_in_memory():
     for model in (whole, stopped):
         model.compile(steps_per_execution=1)
     expected = fit(whole, (2, 1, 1))
-    fit(stopped, (2, 1, 1), callbacks=[At(1, stop)])
+    fit(stopped, (2, 1, 1), callbacks=[after(1, stop)])
     pd.testing.assert_frame_equal(fit(stopped, (2, 1, 1)), expected)
     with pytest.warns(UserWarning, match="nothing to do: 4 steps are done"):
         fit(stopped, (2, 1, 1))
+
+
+class Told(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_train_begin(self, logs=None):
+        self.seen.append("train begins")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.seen.append(f"{epoch} begins at {self.model.step}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append(f"{epoch} ends at {self.model.step}: {len(logs)}")
+
+    def on_train_end(self, logs=None):
+        self.seen.append("train ends")
+
+
+def by_step():
+    model = make()
+    model.compile(steps_per_execution=1)
+    return model
+
+
+EPOCHS = {"batch_size": 128}  # of 3 steps
+
+
+@pytest.mark.usefixtures("eager")
+def test_to_callbacks_the_phases_are_one_training(tmp_path):
+    """The second epoch is met by phase 2, the third by phase 3."""
+    told, log = Told(), keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    history = fit(by_step(), (4, 3, 3), callbacks=[log, told], **EPOCHS)
+    assert told.seen == [
+        "train begins",
+        *("0 begins at 0", "0 ends at 3: 1", "1 begins at 3", "1 ends at 6: 1"),
+        *("2 begins at 6", "2 ends at 9: 5", "3 begins at 9", "3 ends at 10: 5"),
+        "train ends",
+    ]
+    rows = pd.read_csv(tmp_path / "log.csv", index_col="epoch")
+    assert list(rows.columns) == list(timegan.LOSSES)
+    losses = history[list(timegan.LOSSES)]
+    expected = [losses.loc[a:b].mean() for a, b in ((1, 3), (5, 6), (8, 9), (10, 10))]
+    np.testing.assert_allclose(rows, pd.DataFrame(expected), rtol=1e-5)
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_log_that_is_appended_to_keeps_its_columns(tmp_path):
+    options = {"checkpoint_dir": tmp_path, **EPOCHS}
+    for stop_at in (6, 9):
+        log = keras.callbacks.CSVLogger(tmp_path / "log.csv", append=True)
+        fit(by_step(), (3, 3, 3), callbacks=[log, after(stop_at, stop)], **options)
+    rows = pd.read_csv(tmp_path / "log.csv", index_col="epoch")
+    assert list(rows.columns) == list(timegan.LOSSES)
+    assert rows.notna().sum(axis=1).to_dict() == {0: 1, 1: 1, 2: 5}
+
+
+@pytest.mark.usefixtures("eager")
+def test_the_best_weights_are_put_back_when_all_phases_are_done(tmp_path):
+    """Of the first epoch, since no later one is better by 9."""
+    stopping = keras.callbacks.EarlyStopping(
+        "reconstruction", 9, patience=99, mode="min", restore_best_weights=True
+    )
+    model = by_step()
+    with pytest.warns(UserWarning, match="`reconstruction` which is not available"):
+        history = fit(model, (3, 3, 3), callbacks=[stopping], **EPOCHS)
+    assert history.index[-1] == 9
+    assert model.step == 3
+    assert fit(model, (3, 3, 3), **EPOCHS).index.tolist() == list(range(1, 10))
+
+
+@pytest.mark.usefixtures("eager")
+def test_stopping_by_a_loss_of_the_joint_phase_acts_there(tmp_path):
+    stopping = keras.callbacks.EarlyStopping(
+        "discriminator", mode="min", min_delta=9, patience=1
+    )
+    model = by_step()
+    with pytest.warns(UserWarning, match="`discriminator` which is not available"):
+        history = fit(model, (3, 3, 30), callbacks=[stopping], **EPOCHS)
+    assert history.index[-1] == model.step == 12
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_stop_with_the_last_step_of_a_phase_does_not_start_the_next():
+    model, whole = by_step(), by_step()
+    expected = fit(whole, (2, 1, 1))
+    told = Told()
+    fit(model, (2, 1, 1), callbacks=[after(2, stop), told])
+    assert model.step == 2
+    assert told.seen[-1] == "train ends"
+    pd.testing.assert_frame_equal(fit(model, (2, 1, 1)), expected)
 
 
 def test_no_history_before_a_training():

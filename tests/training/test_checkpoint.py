@@ -192,6 +192,37 @@ def test_only_the_file_that_was_written_or_read_last_is_overwritten(tmp_path):
     assert checkpoint.read(path)["mark"] == second
 
 
+def test_a_file_is_not_read_whole_before_it_is_replaced(tmp_path, monkeypatch):
+    path = tmp_path / "tiny.weights.h5"
+    mark = checkpoint.save(path, model(), settings={})
+    read = h5py.Dataset.__getitem__
+    seen = []
+
+    def look(dataset, *arguments):
+        seen.append(dataset.name)
+        return read(dataset, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(h5py.Dataset, "__getitem__", look)
+        checkpoint.save(path, model(), settings={}, over=mark)
+    assert seen == ["/training"]
+
+
+def test_what_is_no_checkpoint_is_not_replaced(tmp_path):
+    path = tmp_path / "tiny.weights.h5"
+    path.write_bytes(b"a reader's own")
+    with pytest.raises(ValueError, match="not a whole checkpoint"):
+        checkpoint.save(path, model(), settings={})
+    assert path.read_bytes() == b"a reader's own"
+
+
+def test_a_file_that_may_not_be_read_is_no_broken_one(tmp_path):
+    path = tmp_path / "tiny.weights.h5"
+    path.mkdir()  # as root reads whatever it may not
+    with pytest.raises(OSError, match="directory"):
+        checkpoint.save(path, model(), settings={})
+
+
 def test_what_a_killed_write_leaves_is_not_taken_for_a_checkpoint(
     tmp_path, monkeypatch
 ):
@@ -216,6 +247,20 @@ def scaled(factor, shift=0):
     return lambda a, b, power=2: factor * (a - b) ** power + shift
 
 
+def powered(size):
+    def power(a, b, size=size):
+        return (a - b) ** size
+
+    return power
+
+
+def raised(size):
+    def power(a, b, *, size=size):
+        return (a - b) ** size
+
+    return power
+
+
 def test_functions_are_told_apart_by_what_they_compute():
     def other(a, b, power=3):
         return 2 * (a - b) ** power
@@ -227,6 +272,10 @@ def test_functions_are_told_apart_by_what_they_compute():
         lambda a, b: a - b,
         lambda a, b: a + b,
         other,
+        powered(2),
+        powered(3),
+        raised(2),
+        raised(3),
         keras.losses.BinaryCrossentropy(),
         keras.losses.BinaryCrossentropy(from_logits=True),
     ]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from conftest import after
 
 from gan_notes.training import checkpoint, loop
 
@@ -37,18 +38,6 @@ def fit(model, steps, **options):
     y = X.sum(axis=1, keepdims=True)
     options = {"batch_size": 16, "verbose": 0, **options}
     return loop.fit(model, X, y, steps=steps, **options)
-
-
-class At(keras.callbacks.Callback):
-    """Do something once a step is reached."""
-
-    def __init__(self, step, act):
-        super().__init__()
-        self.step, self.act = step, act
-
-    def on_train_batch_end(self, batch, logs=None):
-        if int(self.model.optimizer.iterations) == self.step:
-            self.act(self.model)
 
 
 def test_fit_learns_and_counts():
@@ -194,9 +183,9 @@ def test_however_it_ends_the_state_is_kept_and_the_rest_follows(tmp_path, act, e
     stopped = regression()
     if error:
         with pytest.raises(error):
-            fit(stopped, 40, checkpoint_dir=tmp_path, callbacks=[At(20, act)])
+            fit(stopped, 40, checkpoint_dir=tmp_path, callbacks=[after(20, act)])
     else:
-        fit(stopped, 40, checkpoint_dir=tmp_path, callbacks=[At(20, act)])
+        fit(stopped, 40, checkpoint_dir=tmp_path, callbacks=[after(20, act)])
     pd.testing.assert_frame_equal(stopped.loss_history, expected.loc[:20])
     resumed = regression()
     history = fit(resumed, 40, checkpoint_dir=tmp_path)
@@ -215,6 +204,20 @@ def test_ctrl_c_after_the_last_batch_is_not_swallowed(tmp_path):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_second_ctrl_c_does_not_wait():
+    went_on = []
+
+    def twice(model):
+        interrupt(model)
+        went_on.append("after the first")
+        interrupt(model)
+        went_on.append("after the second")
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(regression(), 40, callbacks=[after(10, twice)])
+    assert went_on == ["after the first"]
+
+
 @pytest.mark.parametrize(("patience", "kept"), [(0.0, [5, 10]), (60.0, None)])
 def test_an_update_that_fails_leaves_the_last_whole_state(
     tmp_path, monkeypatch, patience, kept
@@ -226,7 +229,7 @@ def test_an_update_that_fails_leaves_the_last_whole_state(
         model.train_function = lambda iterator: 1 / 0
 
     with pytest.raises(ZeroDivisionError):
-        fit(model, 40, checkpoint_dir=tmp_path, callbacks=[At(10, break_graph)])
+        fit(model, 40, checkpoint_dir=tmp_path, callbacks=[after(10, break_graph)])
     if kept:
         assert checkpoint.read(tmp_path / FILE)["history"]["index"] == kept
     else:
@@ -236,12 +239,13 @@ def test_an_update_that_fails_leaves_the_last_whole_state(
 
 def test_interrupt_of_a_process_saves_a_step_and_the_rest_follows(tmp_path):
     """Ctrl-C in a real process; then the training goes on to the same weights."""
+    here = os.path.dirname(__file__)
     code = textwrap.dedent(
         f"""
         import sys
-        sys.path.insert(0, {str(os.path.dirname(__file__))!r})
-        from test_loop import At, fit, regression
-        told = At(50, lambda model: print("trains", flush=True))
+        sys.path[:0] = {[here, os.path.dirname(here)]!r}
+        from test_loop import after, fit, regression
+        told = after(50, lambda model: print("trains", flush=True))
         fit(regression(), 10**7, checkpoint_dir={str(tmp_path)!r}, callbacks=[told])
         """
     )
@@ -293,6 +297,50 @@ def test_other_data_are_refused(tmp_path):
         )
 
 
+@pytest.mark.parametrize(
+    ("options", "difference"),
+    [({"x": X + 1}, "data was"), ({"batch_size": 8}, "batch_size was 16, now it is 8")],
+)
+def test_a_trained_model_refuses_another_training(options, difference):
+    model = regression()
+    fit(model, 10)
+    options = {"x": X, "y": X.sum(axis=1, keepdims=True), "batch_size": 16, **options}
+    told = f"done 10 steps of another training: {difference}"
+    with pytest.raises(ValueError, match=told):
+        loop.fit(model, **options, steps=20, verbose=0)
+    assert int(model.optimizer.iterations) == 10
+    assert list(fit(model, 20).index) == [5, 10, 15, 20]
+
+
+def test_a_new_optimizer_begins_a_new_training():
+    model = regression()
+    fit(model, 10)
+    model.compile(keras.optimizers.SGD(0.01), "mse", steps_per_execution=5)
+    history = loop.fit(model, X + 1, X[:, :1], steps=10, batch_size=16, verbose=0)
+    assert list(history.index) == [5, 10]
+
+
+def weighted(size):
+    def loss(y, predicted):
+        return size * keras.ops.square(y - predicted)
+
+    return loss
+
+
+def test_a_loss_is_known_by_what_it_computes(tmp_path):
+    """Both functions are called `loss`, and Keras keeps the name alone."""
+
+    def train(size, steps):
+        model = regression()
+        model.compile(keras.optimizers.Adam(0.01), weighted(size), jit_compile=False)
+        return fit(model, steps, checkpoint_dir=tmp_path)
+
+    train(1.0, 10)
+    with pytest.raises(ValueError, match=r"another training: loss\[1\] was"):
+        train(2.0, 20)
+    assert train(1.0, 20).index[-1] == 20
+
+
 def test_a_foreign_file_is_never_overwritten(tmp_path):
     """A model that kept a checkpoint in one folder meets a file in another."""
     fit(regression(), 30, checkpoint_dir=tmp_path / "theirs")
@@ -320,7 +368,7 @@ def test_a_file_that_another_wrote_meanwhile_is_not_overwritten(tmp_path):
         fit(regression(), 5, seed=1, checkpoint_dir=tmp_path)
 
     with pytest.raises(ValueError, match="written by another training meanwhile"):
-        fit(model, 20, checkpoint_dir=tmp_path, callbacks=[At(10, another)])
+        fit(model, 20, checkpoint_dir=tmp_path, callbacks=[after(10, another)])
     assert checkpoint.read(tmp_path / FILE)["settings"]["seed"] == 1
     assert model.loss_history.index[-1] == 20
 
@@ -340,7 +388,7 @@ def test_divergence_keeps_the_rows_and_the_last_good_checkpoint(tmp_path):
         model.layers[-1].kernel.assign(np.full((3, 1), np.nan))
 
     with pytest.raises(FloatingPointError, match="loss is nan at step 20") as caught:
-        fit(model, 40, checkpoint_dir=tmp_path, callbacks=[At(15, ruin)])
+        fit(model, 40, checkpoint_dir=tmp_path, callbacks=[after(15, ruin)])
     assert (tmp_path / FILE).read_bytes() == before
     assert list(model.loss_history.index) == [5, 10, 15, 20]
     assert "regression-diverged.csv" in str(caught.value)
@@ -379,12 +427,23 @@ def test_an_epoch_draws_as_many_rows_as_there_are():
     np.testing.assert_allclose([logs["loss"] for logs in watch.logs], history.loss)
 
 
+def test_an_epoch_is_rounded_up():
+    """3 steps of 24 rows for 64, so an execution ends after 5, 10 and 15 of them."""
+    watch = Epochs()
+    fit(regression(), 15, batch_size=24, callbacks=[watch])
+    assert [event[1:] for event in watch.seen if event[0] == "end"] == [
+        (0, 5),
+        (1, 10),
+        (3, 15),
+    ]
+
+
 def test_an_epoch_that_was_begun_goes_on_after_a_stop(tmp_path):
     """16 steps of 4 rows: a stop at 10 is in the middle of the first."""
     whole, first, rest = Epochs(), Epochs(), Epochs()
     fit(regression(), 40, batch_size=4, callbacks=[whole])
     options = {"batch_size": 4, "checkpoint_dir": tmp_path}
-    fit(regression(), 40, callbacks=[first, At(10, stop)], **options)
+    fit(regression(), 40, callbacks=[first, after(10, stop)], **options)
     fit(regression(), 40, callbacks=[rest], **options)
     assert first.seen + rest.seen == [
         event for event in whole.seen if event != ("end", 0, 10)
@@ -418,9 +477,9 @@ def test_learning_rate_scheduler_resumes_exactly(tmp_path, stop_at, end):
     if end == "done":
         fit(regression(), stop_at, callbacks=[halving()], **options)
     elif end == "stopped":
-        fit(regression(), 40, callbacks=[halving(), At(stop_at, stop)], **options)
+        fit(regression(), 40, callbacks=[halving(), after(stop_at, stop)], **options)
     else:
-        told = [halving(), At(stop_at, interrupt)]
+        told = [halving(), after(stop_at, interrupt)]
         with pytest.raises(KeyboardInterrupt):
             fit(regression(), 40, callbacks=told, **options)
     resumed = regression()

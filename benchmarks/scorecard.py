@@ -1,0 +1,79 @@
+"""The scorecard of shipped generators beside every baseline, stored for chapter 07.
+
+    python benchmarks/scorecard.py offline ReturnsGAN=returns-offline-0
+
+A name before the equals sign is a candidate, the names behind it are its trainings
+(with commas), and all of them count. Windows come from the sample, split in time as
+everywhere; the held-out period is looked at once for each generator that ships. The
+table goes to gan_notes/evaluation/stored/scorecard-NAME.csv, and where it comes from to
+the .json beside it.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import time
+from datetime import date
+
+from gan_notes import load_prices, make_windows, notebooks
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("name", help="of the table")
+parser.add_argument("candidates", nargs="+", metavar="NAME=WEIGHTS,WEIGHTS")
+parser.add_argument("--windows", type=int, default=6_000, help="drawn of each training")
+parser.add_argument("--levels", action="store_true", help="days of windows of levels")
+parser.add_argument("--quick", action="store_true")
+options = parser.parse_args()
+notebooks.threads(recurrent=True)
+notebooks.repeatable(0)
+
+from gan_notes.evaluation import scorecard  # noqa: E402  the threads come first
+from gan_notes.models import pretrained  # noqa: E402
+
+began = time.perf_counter()
+# Windows of levels have a change less than days: all candidates then drop a day.
+kind = "levels" if options.levels else "log_returns"
+windows = make_windows(load_prices(), sequence_length=24, transform=kind)
+real = [windows.changes(x) for x in (windows.train, windows.test)]
+days = real[0].shape[1]
+drawn, trainings = {}, {}
+for each in options.candidates:
+    candidate, _, names = each.partition("=")
+    trainings[candidate] = names.split(",")
+    drawn[candidate] = [
+        pretrained.draw(name, options.windows)[0][:, -days:]
+        for name in trainings[candidate]
+    ]
+card = scorecard.scorecard(*real, drawn, quick=options.quick)
+print(scorecard.table(card).to_string())
+
+folder = scorecard.STORED
+folder.mkdir(exist_ok=True)
+path = folder / f"scorecard-{options.name}.csv"
+card.to_csv(path, index=False, float_format="%.6g")
+git = ["git", "rev-parse", "HEAD"]
+about = {
+    "command": f"python benchmarks/scorecard.py {options.name} "
+    + " ".join(options.candidates)
+    + " --levels" * options.levels
+    + " --quick" * options.quick,
+    "commit": subprocess.run(
+        git, cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.strip(),
+    "weights": {
+        name: pretrained.provenance(name)["commit"]
+        for names in trainings.values()
+        for name in names
+    },
+    "windows": options.windows,
+    "days": days,
+    "seconds": round(time.perf_counter() - began),
+    "versions": notebooks.versions(),
+    "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
+    "date": date.today().isoformat(),
+}
+path.with_suffix(".json").write_text(
+    json.dumps(about, indent=1) + "\n", encoding="utf-8"
+)
