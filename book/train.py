@@ -3,6 +3,9 @@
 python book/train.py returns-offline-0 --checkpoint-dir FOLDER
 python book/train.py returns-djia-0 --checkpoint-dir FOLDER --prices FILE
 
+What paper-* names is trained on the file of the paper's protocol, or on its
+sines, and is only kept in the folder, for benchmarks/paper_protocol.py.
+
 A training that was stopped goes on from the folder. On one thread, so that
 two may run side by side. A maintainer's tool, like ship.py.
 """
@@ -15,9 +18,11 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import ship
 
 from gan_notes import load_prices, make_windows, notebooks
+from gan_notes.data import toys
 
 DJIA = ["BA", "CAT", "DIS", "GE", "IBM", "KO"]
 RETURNS_STEPS, RETURNS_BATCH = 10_000, 256
@@ -53,23 +58,36 @@ def returns(name, options, *, seed, tickers=None):
 
 
 def timegan(name, options, *, seed, tickers=None, transform="levels"):
-    """Train a TimeGAN, all three phases."""
-    from gan_notes.models.timegan import TimeGAN
-
+    """Train a TimeGAN on prices, all three phases."""
     data = windows(options, tickers, transform)
-    model = TimeGAN(
-        24,
-        len(data.tickers),
-        output_activation="sigmoid" if transform == "levels" else "linear",
+    activation = "sigmoid" if transform == "levels" else "linear"
+    fit_timegan(
+        data.train,
+        name,
+        options,
+        output_activation=activation,
         transform=data.transform,
         seed=seed,
-        name=name,
     )
-    model.fit(
-        data.train,
-        steps=TIMEGAN_STEPS,
-        checkpoint_dir=options.checkpoint_dir,
-    )
+
+
+def timegan_of_paper(name, options, *, seed, sines=False):
+    """Train a TimeGAN on all windows of the paper's protocol."""
+    if sines:
+        x = toys.sines(length=24)
+    else:
+        from gan_notes.evaluation import paper
+
+        x = paper.scaled_windows(pd.read_csv(options.prices))
+    fit_timegan(x, name, options, seed=seed)
+
+
+def fit_timegan(x, name, options, **settings):
+    """Train a TimeGAN with the steps that ship."""
+    from gan_notes.models.timegan import TimeGAN
+
+    model = TimeGAN(*x.shape[1:], name=name, **settings)
+    model.fit(x, steps=TIMEGAN_STEPS, checkpoint_dir=options.checkpoint_dir)
 
 
 RECIPES = {
@@ -80,6 +98,15 @@ RECIPES = {
         timegan, seed=0, transform="normal_scores"
     ),
     "timegan-djia-0": partial(timegan, seed=0, tickers=DJIA),
+    "timegan-sines-0": partial(timegan_of_paper, seed=0, sines=True),
+    **{
+        f"paper-sines-{i}": partial(timegan_of_paper, seed=i, sines=True)
+        for i in (1, 2)
+    },
+    **{
+        f"paper-stocks-{i}": partial(timegan_of_paper, seed=i)
+        for i in range(3)
+    },
 }
 
 
@@ -123,7 +150,11 @@ def train(options):
         "hardware": f"{platform.machine()}, one thread",
     }
     (path,) = options.checkpoint_dir.glob("*.weights.h5")
-    return ship.keep(path, about)
+    return (
+        path
+        if options.name.startswith("paper-")
+        else ship.keep(path, about)
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,13 @@
-"""What several test files share: the chapters, and what was built from them."""
+"""What several test files share: the chapters, what was built from them, a browser."""
 
+import contextlib
 import os
+import shutil
 import sys
+import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import hypothesis
 import nbformat
@@ -12,6 +17,10 @@ import yaml
 import gan_notes  # noqa: F401  before TensorFlow, whose curl breaks that of yfinance
 
 ROOT = Path(__file__).resolve().parent.parent
+BROWSERS = ["chromium", "chromium-browser", "google-chrome", "chrome"]
+QUIET = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
+    --disable-background-networking --disable-component-update --disable-sync
+    --disable-dev-shm-usage""".split()
 # A busy machine is no failure.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
@@ -106,3 +115,69 @@ def html(build):
     if not (build / "html" / "index.html").exists():
         missing(f"no site in {build}: run `make book` first")
     return build / "html"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Start the machine's own Chromium with an empty profile."""
+    found = os.environ.get("CHROMIUM") or next(
+        filter(None, map(shutil.which, BROWSERS)), None
+    )
+    if not found:
+        missing("no Chromium found: apt install chromium, or name one in CHROMIUM")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=found,
+            args=QUIET,
+            env=os.environ | {"HOME": tempfile.gettempdir()},
+        )
+        yield started
+        started.close()
+
+
+@dataclass
+class Seen:
+    """A page and what went wrong while it loaded."""
+
+    page: object
+    asked: list = field(default_factory=list)
+    console: list = field(default_factory=list)
+    refused: list = field(default_factory=list)
+    failed: list = field(default_factory=list)
+
+    def clean(self):
+        assert self.refused == [], "the page asked the network"
+        assert self.failed == []
+        assert self.console == []
+
+
+@contextlib.contextmanager
+def tab(browser, width, **options):
+    """Open a tab that reaches loopback and files only, and notes every complaint."""
+    size = {"width": width, "height": 900}
+    context = browser.new_context(viewport=size, **options)
+    seen = Seen(context.new_page())
+    page = seen.page
+
+    def gate(route):
+        url = urlsplit(route.request.url)
+        seen.asked.append(route.request.url)
+        if url.hostname in {"127.0.0.1", None}:
+            route.continue_()
+        else:
+            seen.refused.append(route.request.url)
+            route.abort()
+
+    context.route("**/*", gate)
+    page.on("console", lambda message: seen.console.append(message.text)
+            if message.type in {"error", "warning"} else None)  # fmt: skip
+    page.on("pageerror", lambda error: seen.console.append(str(error)))
+    page.on("response", lambda answer: seen.failed.append(answer.url)
+            if answer.status >= 400 else None)  # fmt: skip
+    page.on("requestfailed", lambda request: seen.failed.append(request.url))
+    try:
+        yield seen
+    finally:
+        context.close()

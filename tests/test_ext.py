@@ -32,6 +32,12 @@ SOURCES = """
 @article{fourth2019, author={Third, Cy and Two, D and Six, E}, title={C}, journal={J}, year={2019}}
 """  # noqa: E501
 STYLED = '<style></style><table id="T_1a"><tbody><tr><td>7</td></tr></tbody></table>'
+DEMO = """[![a still](_static/demos/field.svg)](https://example.org/#play-field)
+
+Play with it.
+
+[Play it on the site](https://example.org/#play-field)"""
+FIGURE = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
 SPEED = {"ours": {"joint": 16.54321}, "rounds": [1.5, 2.0], "cpu": "any"}
 
 
@@ -44,9 +50,13 @@ def pages(tmp_path_factory):
     (source / "index.md").write_text(INDEX, encoding="utf-8")
     (source / "speed.json").write_text(json.dumps(SPEED), encoding="utf-8")
     (source / "sources.bib").write_text(SOURCES, encoding="utf-8")
+    figures = source / "_static" / "demos"
+    figures.mkdir(parents=True)
+    (figures / "field.svg").write_text(FIGURE, encoding="utf-8")
     folded = {"tags": ["hide-input"], "cellView": "form"}
     cells = [
         nbformat.v4.new_markdown_cell("# A page"),
+        nbformat.v4.new_markdown_cell(DEMO),
         nbformat.v4.new_code_cell("# @title The picture\n\nfirst = 1", metadata=folded),
         nbformat.v4.new_code_cell("# @title is said in an open cell\nsecond = 2"),
     ]
@@ -143,6 +153,24 @@ def test_mathematics_comes_along_and_scripts_of_live_cells_do_not(pages):
     scripts = " ".join(tag.get("src", "") for tag in read["page"].select("script"))
     assert "kept.js" in scripts
     assert "thebe" not in scripts
+
+
+def test_a_linked_figure_of_a_demo_becomes_the_demo_around_its_figure(pages):
+    (demo,) = pages[0]["page"].select("gan-field#play-field")
+    (image,) = demo.select("img")
+    assert image["alt"] == "a still"
+    assert (pages[1] / image["src"]).read_text(encoding="utf-8") == FIGURE
+    assert not pages[0]["page"].select("a[href^='https://example.org']")
+    assert pages[0]["page"].find("p", string="Play with it.")
+
+
+def test_only_the_page_of_a_demo_loads_its_scripts(pages):
+    loads = {
+        name: [tag["src"].split("?")[0] for tag in page.select("script[defer]")]
+        for name, page in pages[0].items()
+    }
+    scripts = ["_static/demos/stage.js", "_static/demos/field.js"]
+    assert loads == {"index": [], "page": scripts}
 
 
 def test_a_missing_benchmark_says_how_to_make_it(tmp_path):

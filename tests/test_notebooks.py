@@ -19,6 +19,8 @@ import published
 
 COLUMNS = 76  # what a page shows of a line of code at 1280 px; a browser test holds it
 TITLE = re.compile(r"# @title \S.{0,58}[^\s.]")
+# What is played on the site, in Colab a link: it may stand within the frame.
+DEMO = re.compile(r"\[!\[[^\]]+\]\(_static/demos/\w+\.svg\)\]\(https://")
 FRAME = {2: "Setup", 4: "Check the parameters, fix the seed", -1: "Write the results"}
 COMMON = ["seed", "steps", "train", "checkpoint_dir", "output_dir"]
 FINANCE = ["source", "tickers", "start", "end", "sequence_length", "transform"]
@@ -85,6 +87,11 @@ def figures(notebook):
             yield cell, cell.metadata["mystnb"]
 
 
+def frame(notebook):
+    """Return the cells without those of demos, which may stand anywhere."""
+    return [cell for cell in notebook.cells if not DEMO.match(cell.source)]
+
+
 def folded(cell):
     return "hide-input" in cell.metadata.get("tags", [])
 
@@ -124,7 +131,7 @@ def test_committed_without_outputs_or_private_metadata(path):
 
 @by_chapter
 def test_opens_with_title_goals_and_badge(path):
-    title, badge = (cell.source for cell in read(path).cells[:2])
+    title, badge = (cell.source for cell in frame(read(path))[:2])
     assert title.startswith("# ")
     assert "ou will be able to" in title
     assert 3 <= len(re.findall(r"^(?:[-*]|\d\.) ", title, re.M)) <= 5
@@ -142,10 +149,10 @@ def test_opens_with_title_goals_and_badge(path):
 
 @by_chapter
 def test_setup_cell_is_the_same_everywhere(path):
-    setup = read(path).cells[2]
+    setup = frame(read(path))[2]
     recurrent = path.stem in RECURRENT
     assert setup.source == SETUP.format(url=address(), recurrent=recurrent)
-    others = [cell for cell in read(path).cells[3:] if cell.cell_type == "code"]
+    others = [cell for cell in frame(read(path))[3:] if cell.cell_type == "code"]
     for cell in others:
         assert not re.search(r"^\s*[%!]", cell.source, re.M), cell.source
 
@@ -163,7 +170,7 @@ def test_folded_cells_are_folded_everywhere_and_say_what_they_show(path):
 
 @by_chapter
 def test_the_frame_is_folded_and_the_parameters_are_not(path):
-    cells = read(path).cells
+    cells = frame(read(path))
     for place, title in FRAME.items():
         assert cells[place].source.startswith(f"# @title {title}\n")
     assert not folded(cells[3])
@@ -199,8 +206,8 @@ def test_what_is_said_as_published_is_listed_and_quoted(path):
 @by_chapter
 def test_every_parameter_is_documented(path):
     notebook = read(path)
-    assert tagged(notebook, "parameters") == [notebook.cells[3]]
-    lines = notebook.cells[3].source.splitlines()
+    assert tagged(notebook, "parameters") == [frame(notebook)[3]]
+    lines = frame(notebook)[3].source.splitlines()
     assert len(lines) <= 13
     matches = [PARAMETER.fullmatch(line) for line in lines]
     assert all(matches), [
@@ -227,8 +234,8 @@ def test_papermill_help_shows_type_and_meaning():
 @by_chapter
 def test_every_parameter_has_an_effect(path):
     notebook = read(path)
-    names = [line.split(" =")[0] for line in notebook.cells[3].source.splitlines()]
-    start = notebook.cells[4].source
+    names = [line.split(" =")[0] for line in frame(notebook)[3].source.splitlines()]
+    start = frame(notebook)[4].source
     assert (
         f'chapter = notebooks.begin("{path.stem}", globals(), cpu_minutes='
         in re.sub(r"\(\s+", "(", re.sub(r"\s+", " ", start))
@@ -266,7 +273,7 @@ def test_cells_are_short_and_prose_surrounds_them(path):
     for cell in filter(folded, notebook.cells):
         assert len(cell.source.splitlines()) <= 50, "a folded cell of more than 50"
     shape = "".join(
-        "f" if folded(cell) else cell.cell_type[0] for cell in notebook.cells
+        "f" if folded(cell) else cell.cell_type[0] for cell in frame(notebook)
     )
     # What an open cell computes, the folded one behind it draws: they are one.
     assert not re.search(r"[cf]{5}", shape[5:-1].replace("cf", "c")), (

@@ -16,6 +16,7 @@ from gan_notes.training import loop
 
 sys.path.insert(0, str(ROOT / "book"))
 import ship
+import train
 
 CELLS = [
     "import keras, numpy as np\nfrom gan_notes import notebooks\n"
@@ -153,3 +154,28 @@ def test_keep_leaves_the_old_pair_where_it_cannot_write_the_new(trained, tmp_pat
     with pytest.raises(TypeError, match="not JSON serializable"):
         ship.keep(tmp_path / "tiny.weights.h5", {"parameters": object()})
     assert {p.name: p.read_bytes() for p in (tmp_path / "weights").iterdir()} == before
+
+
+def test_a_recipe_ships_a_generator_that_draws(repository, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "RETURNS_STEPS", 10)
+    monkeypatch.setattr(train, "RETURNS_BATCH", 16)
+    for pool in ("INTRAOP", "INTEROP"):
+        monkeypatch.setenv(f"TF_NUM_{pool}_THREADS", "1")
+    name = "returns-offline-3"
+    assert train.main([name, "--checkpoint-dir", str(tmp_path / "kept")]) == 0
+    about = pretrained.provenance(name)
+    assert about["command"] == f"python book/train.py {name}"
+    assert (about["settings"]["seed"], about["steps"]) == (3, 10)
+    drawn, tickers = pretrained.draw(name, 2)
+    assert (drawn.shape, tickers[0]) == ((2, 24, 6), "GE")
+    # The averages ship: they are what the training's own generate uses.
+    model = keras.saving.deserialize_keras_object(about["model"])
+    model.load_weights(tmp_path / "kept" / name / f"{name}.weights.h5")
+    own = model.transform.changes(model.generate(2, seed=0))
+    np.testing.assert_allclose(drawn, own, atol=1e-6)
+
+
+def test_a_recipe_says_what_is_wrong(repository, tmp_path, capsys):
+    given_ = ["--checkpoint-dir", str(tmp_path), "--prices", "none.csv"]
+    assert train.main(["returns-djia-0", *given_]) == 1
+    assert "train: source: there is no file none.csv" in capsys.readouterr().err

@@ -1,27 +1,18 @@
 """The built site in a real browser, wide and narrow, with no network but loopback."""
 
-import contextlib
 import functools
 import http.server
-import os
 import re
-import shutil
-import tempfile
 import threading
-from dataclasses import dataclass, field
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from conftest import ROOT, chapters, missing, toc
+from conftest import ROOT, chapters, tab, toc
 
 pytestmark = pytest.mark.site
 
-BROWSERS = ["chromium", "chromium-browser", "google-chrome", "chrome"]
-QUIET = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
-    --disable-background-networking --disable-component-update --disable-sync
-    --disable-dev-shm-usage""".split()
 FIRST = f"book/{chapters()[0].stem}"
 WIDTHS = {"wide": 1280, "narrow": 390}
 # Markup of the source that must never reach a reader.
@@ -48,69 +39,6 @@ def server(html):
         yield f"http://127.0.0.1:{served.server_port}"
         served.shutdown()
         thread.join()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Start the machine's own Chromium with an empty profile."""
-    found = os.environ.get("CHROMIUM") or next(
-        filter(None, map(shutil.which, BROWSERS)), None
-    )
-    if not found:
-        missing("no Chromium found: apt install chromium, or name one in CHROMIUM")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=found,
-            args=QUIET,
-            env=os.environ | {"HOME": tempfile.gettempdir()},
-        )
-        yield started
-        started.close()
-
-
-@dataclass
-class Seen:
-    """A page and what went wrong while it loaded."""
-
-    page: object
-    console: list = field(default_factory=list)
-    refused: list = field(default_factory=list)
-    failed: list = field(default_factory=list)
-
-    def clean(self):
-        assert self.refused == [], "the page asked the network"
-        assert self.failed == []
-        assert self.console == []
-
-
-@contextlib.contextmanager
-def tab(browser, width):
-    """Open a tab that reaches loopback and files only, and notes every complaint."""
-    context = browser.new_context(viewport={"width": width, "height": 900})
-    seen = Seen(context.new_page())
-    page = seen.page
-
-    def gate(route):
-        url = urlsplit(route.request.url)
-        if url.hostname in {"127.0.0.1", None}:
-            route.continue_()
-        else:
-            seen.refused.append(route.request.url)
-            route.abort()
-
-    context.route("**/*", gate)
-    page.on("console", lambda message: seen.console.append(message.text)
-            if message.type in {"error", "warning"} else None)  # fmt: skip
-    page.on("pageerror", lambda error: seen.console.append(str(error)))
-    page.on("response", lambda answer: seen.failed.append(answer.url)
-            if answer.status >= 400 else None)  # fmt: skip
-    page.on("requestfailed", lambda request: seen.failed.append(request.url))
-    try:
-        yield seen
-    finally:
-        context.close()
 
 
 def settle(page):

@@ -1,7 +1,8 @@
 """What the site needs beyond Jupyter Book.
 
-Offline mathematics, benchmark tables, folded code under its own title, styled tables
-that look like the others, and references that are named as in the text.
+Offline mathematics, light icons, benchmark tables, folded code under its own
+title, demos in place of their static figures, styled tables that look like
+the others, and references that are named as in the text.
 """
 
 import importlib.util
@@ -19,6 +20,8 @@ from sphinxcontrib.bibtex.style.referencing.author_year import (
     AuthorYearReferenceStyle,
 )
 
+DEMO = re.compile(r"_static/demos/(\w+)\.svg$")
+
 
 def copy_mathjax(app, error):
     """Copy MathJax from its wheel, so that a page asks the network for nothing."""
@@ -33,6 +36,22 @@ def copy_mathjax(app, error):
     shutil.copy(source / "tex-mml-chtml.js", target)
     fonts = Path("output", "chtml", "fonts", "woff-v2")
     shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
+
+
+def drop_icon_script(app, error):
+    """Empty the theme's script of icons, 1.5 MB on every page.
+
+    Its style sheet has the same icons as web fonts, of which a page loads the
+    one or two that it shows.
+    """
+    if error or app.builder.format != "html":
+        return
+    script = Path(app.outdir, "_static", "scripts", "fontawesome.js")
+    if script.exists():
+        script.write_text(
+            "// Icons are the web fonts of the style sheet.\n",
+            encoding="utf-8",
+        )
 
 
 def drop_thebe(app, page, template, context, doctree):
@@ -91,6 +110,46 @@ class AuthorYear(alpha.Style):
     default_label_style = AuthorYearLabels
 
 
+def mount_demos(app, doctree):
+    """Put the demo NAME around the figure `_static/demos/NAME.svg` that a page shows.
+
+    A chapter shows the figure as a link to the site, which Jupyter and Colab
+    understand, and says so in a line. On the site the figure stays inside the
+    element, for a reader without scripts; links to this very page go.
+    """
+    for image in list(doctree.findall(nodes.image)):
+        found = DEMO.search(image["uri"])
+        if not found:
+            continue
+        shown = image.parent
+        while not isinstance(shown.parent, nodes.section):
+            shown = shown.parent
+        image["loading"] = (
+            "lazy"  # where scripts are on, nobody waits for it
+        )
+        name = found[1]
+        mounted = (f'<gan-{name} id="play-{name}">', f"</gan-{name}>")
+        before, after = (
+            nodes.raw("", tag, format="html", demo=name) for tag in mounted
+        )
+        shown.replace_self([before, image, after])
+        for link in list(doctree.findall(nodes.reference)):
+            here = link.get("refuri", "").endswith(f"#play-{name}")
+            if here and len(link.parent) == 1:
+                link.parent.parent.remove(link.parent)
+
+
+def load_demos(app, page, template, context, doctree):
+    """Load the scripts of a page's demos, there and nowhere else."""
+    if not doctree:
+        return
+    names = {
+        raw["demo"] for raw in doctree.findall(nodes.raw) if "demo" in raw
+    }
+    for script in ["stage", *sorted(names)] if names else []:
+        app.add_js_file(f"demos/{script}.js", loading_method="defer")
+
+
 class Benchmark(SphinxDirective):
     """A JSON file of a benchmark as a table: its names and numbers, none retyped."""
 
@@ -144,6 +203,9 @@ def setup(app):
     register_plugin("pybtex.style.formatting", "author_year", AuthorYear)
     app.connect("doctree-read", title_folded_code)
     app.connect("doctree-resolved", stripe_styled_tables)
+    app.connect("doctree-read", mount_demos)
+    app.connect("html-page-context", load_demos)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", drop_icon_script)
     return {"version": "1", "parallel_read_safe": True}

@@ -6,9 +6,9 @@ all windows before they are divided, never within one. A correlation centred wit
 window of 24 days would be biased by about -1/24, and blind to calm and stormy windows;
 pooled, short windows estimate what the long series has.
 
-Every function takes `weights`: how often each window counts, a row per bootstrap
-sample. Real windows overlap, so theirs are drawn in blocks of time, synthetic ones one
-by one.
+For their intervals the facts take `weights`: how often each window counts, a row per
+bootstrap sample. Real windows overlap, so theirs are drawn in blocks of time, synthetic
+ones one by one.
 """
 
 import numpy as np
@@ -61,7 +61,9 @@ def block_weights(n: int, *, block: int, draws: int = 200, seed: int = 0) -> np.
     return np.array([np.ones(n, int), *counts], dtype="float64")
 
 
-def autocorrelation(changes, lag: int, weights=None) -> np.ndarray:
+def autocorrelation(
+    changes: np.ndarray, lag: int, weights: np.ndarray | None = None
+) -> np.ndarray:
     """Correlation of a day's change with the change `lag` days later, per ticker.
 
     Parameters
@@ -86,7 +88,9 @@ def autocorrelation(changes, lag: int, weights=None) -> np.ndarray:
     return _correlation(*_lagged(changes, lag), weights)
 
 
-def leverage(changes, lag: int, weights=None) -> np.ndarray:
+def leverage(
+    changes: np.ndarray, lag: int, weights: np.ndarray | None = None
+) -> np.ndarray:
     """Correlation of a change with the size of the change `lag` days later.
 
     Below zero where losses are followed by more volatility than gains are.
@@ -104,7 +108,9 @@ def leverage(changes, lag: int, weights=None) -> np.ndarray:
     return _correlation(before, np.abs(after), weights)
 
 
-def cross_correlation(changes, weights=None) -> np.ndarray:
+def cross_correlation(
+    changes: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
     """Correlation of the changes of two tickers on the same day.
 
     Parameters
@@ -121,7 +127,9 @@ def cross_correlation(changes, weights=None) -> np.ndarray:
     return _correlation(changes[..., first], changes[..., second], weights)
 
 
-def kurtosis(changes, days: int = 1, weights=None) -> np.ndarray:
+def kurtosis(
+    changes: np.ndarray, days: int = 1, weights: np.ndarray | None = None
+) -> np.ndarray:
     """Fourth standardised moment of sums over `days` days within windows, per ticker.
 
     A normal law has 3. Daily returns have far more, and less as they are summed:
@@ -154,7 +162,9 @@ def kurtosis(changes, days: int = 1, weights=None) -> np.ndarray:
     return (m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4) / variance**2
 
 
-def tail_index(changes, weights=None, *, share: float = TAIL) -> np.ndarray:
+def tail_index(
+    changes: np.ndarray, weights: np.ndarray | None = None, *, share: float = TAIL
+) -> np.ndarray:
     """Hill's estimate of the exponent with which the sizes of changes die out.
 
     Parameters
@@ -182,7 +192,7 @@ def tail_index(changes, weights=None, *, share: float = TAIL) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def losses(changes, weights=None) -> np.ndarray:
+def losses(changes: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Value at risk and expected shortfall of a day, for three kinds of position.
 
     Parameters
@@ -214,7 +224,7 @@ def losses(changes, weights=None) -> np.ndarray:
     return -np.stack(values, axis=1)
 
 
-def nearest(train, windows) -> np.ndarray:
+def nearest(train: np.ndarray, windows: np.ndarray) -> np.ndarray:
     """Distance from each window to the nearest training window.
 
     Every window is first divided by its own standard deviation, over all its days and
@@ -236,7 +246,9 @@ def nearest(train, windows) -> np.ndarray:
     return pairwise_distances_argmin_min(shape_only(windows), shape_only(train))[1]
 
 
-def facts(changes, *, block: int = 1, draws: int = 200, seed: int = 0) -> pd.DataFrame:
+def facts(
+    changes: np.ndarray, *, block: int = 1, draws: int = 200, seed: int = 0
+) -> pd.DataFrame:
     """Tell the stylised facts of windows, with intervals.
 
     Parameters
@@ -272,11 +284,10 @@ def facts(changes, *, block: int = 1, draws: int = 200, seed: int = 0) -> pd.Dat
 
 
 def distances(
-    real,
-    synthetic,
+    real: np.ndarray,
+    synthetic: np.ndarray,
     *,
     block: int,
-    synthetic_block: int = 1,
     draws: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -287,10 +298,7 @@ def distances(
     real : float array (n, length, features), in the order of time
     synthetic : float array (m, length, features), independent windows
     block : int
-        Real windows in a block, see `block_weights`.
-    synthetic_block : int
-        The same of the others: 1 draws them singly, more is for real ones in their
-        place.
+        Real windows in a block, see `block_weights`; synthetic ones are drawn singly.
     draws, seed
         See `block_weights`.
 
@@ -308,7 +316,7 @@ def distances(
         Not windows, windows of other shapes, or missing values among them.
     """
     pair = _pair(real, synthetic)
-    weights = _both(pair, (block, synthetic_block), draws, seed)
+    weights = _both(pair, block, draws, seed)
     left, right = (_parts(x, w) for x, w in zip(pair, weights, strict=True))
     rows = []
     for fact in left:
@@ -321,11 +329,10 @@ def distances(
 
 
 def risk(
-    real,
-    synthetic,
+    real: np.ndarray,
+    synthetic: np.ndarray,
     *,
     block: int,
-    synthetic_block: int = 1,
     draws: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -333,7 +340,7 @@ def risk(
 
     Parameters
     ----------
-    real, synthetic, block, synthetic_block, draws, seed
+    real, synthetic, block, draws, seed
         As in `distances`.
 
     Returns
@@ -349,7 +356,7 @@ def risk(
         As `distances`.
     """
     pair = _pair(real, synthetic)
-    weights = _both(pair, (block, synthetic_block), draws, seed)
+    weights = _both(pair, block, draws, seed)
     a, b = (losses(x, w) for x, w in zip(pair, weights, strict=True))
     tickers = pair[0].shape[2]
     spans = [slice(tickers), slice(tickers, tickers + 1), slice(tickers + 1, None)]
@@ -368,7 +375,12 @@ def risk(
 
 
 def memorisation(
-    train, windows, *, block: int = 1, draws: int = 200, seed: int = 0
+    train: np.ndarray,
+    windows: np.ndarray,
+    *,
+    block: int = 1,
+    draws: int = 200,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Tell how near windows come to the training windows; see `nearest`.
 
@@ -480,11 +492,11 @@ def _interval(sample: np.ndarray, least: float = -np.inf) -> tuple[float, float]
     return max(float(sample[0] + low), least), float(sample[0] + high)
 
 
-def _both(pair, blocks, draws: int, seed: int) -> list[np.ndarray]:
-    """Draw weights of both sides, each in blocks of its own size."""
+def _both(pair, block: int, draws: int, seed: int) -> list[np.ndarray]:
+    """Draw weights of real windows in blocks, of synthetic ones by themselves."""
     return [
         block_weights(len(x), block=b, draws=draws, seed=s)
-        for x, b, s in zip(pair, blocks, (2 * seed, 2 * seed + 1), strict=True)
+        for x, b, s in zip(pair, (block, 1), (2 * seed, 2 * seed + 1), strict=True)
     ]
 
 

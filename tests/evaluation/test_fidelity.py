@@ -137,7 +137,9 @@ def test_swapping_the_hands_turns_every_verdict_round(monkeypatch):
 
         monkeypatch.setattr(fidelity, "deal", dealt)
         areas[swapped] = fidelity.signed_auc(train, test, None, **MARKET.CHEAP)
-    np.testing.assert_allclose(areas[False] + areas[True], 1.0, atol=0.02)
+    both = areas[False] + areas[True]
+    assert both.mean() == pytest.approx(1.0, abs=0.02)
+    np.testing.assert_allclose(both, 1.0, atol=0.06)  # trees depend on the rows' order
     assert np.ptp(areas[False]) > 0.05  # a single split says nothing
 
 

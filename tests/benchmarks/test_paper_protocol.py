@@ -1,0 +1,70 @@
+"""The script that repeats the TimeGAN paper's protocol on a file."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments):
+    script = ROOT / "benchmarks" / "paper_protocol.py"
+    command = [
+        sys.executable,
+        script,
+        *arguments,
+        "--repeats",
+        "1",
+        "--steps",
+        "2",
+        "2",
+    ]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Return the path of a CSV of 90 rows and six columns."""
+    path = tmp_path / "table.csv"
+    rows = np.random.default_rng(0).normal(size=(90, 6)).cumsum(axis=0)
+    np.savetxt(path, rows, delimiter=",", header="a,b,c,d,e,f", comments="")
+    return path
+
+
+def test_it_tells_the_file_the_floors_and_what_weights_were_trained_on(table, tmp_path):
+    output = tmp_path / "scores.json"
+    done = run("--data", table, "--weights", "timegan", "--output", output)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(output.read_text(encoding="utf-8"))
+    assert json.loads(done.stdout.splitlines()[-1]) == result
+    assert result["data"]["sha256"] == hashlib.sha256(table.read_bytes()).hexdigest()
+    assert result["data"]["windows"] == [67, 24, 6]
+    assert result["trained_on"] == {"timegan": "others"}
+    candidates = [row["candidate"] for row in result["scores"]]
+    assert candidates[::2] == ["real windows", "one Gaussian", "timegan"]
+    assert all(0 <= row["mean"] <= 1 for row in result["scores"])
+
+
+def test_weights_of_other_windows_are_refused():
+    done = run("--data", "sines", "--weights", "timegan")
+    assert done.returncode == 2
+    assert "timegan makes windows of (24, 6), the data (24, 5)" in done.stderr
+
+
+def test_the_stored_floors_are_those_of_the_authors_code():
+    """On the paper's stock file their code gives .012 and .0366, a Gaussian .15-.19."""
+    path = ROOT / "benchmarks" / "paper_stocks.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    rows = {(r["candidate"], r["metric"]): r for r in result["scores"]}
+    assert result["steps"] == [2000, 5000]
+    assert all(len(row["each"]) == 10 for row in rows.values())
+    mean = {key: row["mean"] for key, row in rows.items()}
+    assert mean["real windows", "discriminative score"] < 0.024  # .012 + .012
+    assert mean["real windows", "predictive score"] == pytest.approx(0.0366, abs=2e-4)
+    assert 0.15 < mean["one Gaussian", "discriminative score"] < 0.19
+    assert mean["one Gaussian", "predictive score"] == pytest.approx(0.0485, abs=1e-3)
