@@ -287,18 +287,20 @@ def make_windows(
 
 def sine_windows(
     n: int = 10_000, *, sequence_length: int = 24, transform: str = "levels",
-    train_fraction: float = 0.8, seed: int = 0,
+    held_out: int = 2_500, seed: int = 0,
 ) -> Windows:  # fmt: skip
     """Lay the sines of the TimeGAN paper end to end, a window each, as data.
 
     Parameters
     ----------
     n : int
-        Windows of both sides; 10,000 in the authors' code.
-    sequence_length, transform, train_fraction
+        Training windows; 10,000 in the authors' code.
+    sequence_length, transform
         As for :func:`make_windows`.
+    held_out : int
+        Test windows.
     seed : int
-        Of :func:`gan_notes.data.toys.sines`.
+        Of :func:`gan_notes.data.toys.sines`; the test windows are drawn by the next.
 
     Returns
     -------
@@ -311,39 +313,36 @@ def sine_windows(
     Raises
     ------
     ValueError
-        An argument out of range, or so few windows that a side has none.
+        An argument out of range.
 
     Examples
     --------
-    >>> sine_windows(100)
+    >>> sine_windows(80, held_out=20)
     80 training windows of 24 x 5, levels, 2000-01-01 to 2000-01-02
     20 test windows of 24 x 5, levels, 2000-01-02 to 2000-01-02
     """
     span = sequence_length + (transform != "levels")
-    values = toys.sines(n, length=span, seed=seed).astype("float64")
-    cut = _training_days(n, train_fraction)
-    if not 0 < cut < n:
-        raise ValueError(
-            f"n, train_fraction: {n} and {train_fraction!r} came; leave at least one "
-            "window for each side."
-        )
-    names = [f"sine {i}" for i in range(1, values.shape[2] + 1)]
-    minutes = pd.date_range("2000-01-01", periods=n * span, freq="min", name="date")
+    sides = (n, seed), (held_out, seed + 1)
+    draws = [toys.sines(count, length=span, seed=own) for count, own in sides]
+    values = np.concatenate(draws).astype("float64")
+    count, _, features = values.shape
+    minutes = pd.date_range("2000-01-01", periods=count * span, freq="min", name="date")
     rows = minutes.as_unit("ns")
-    history = pd.DataFrame(values.reshape(n * span, -1), index=rows, columns=names)
-    fitted = Transform.fit(history.iloc[: cut * span], transform)
+    names = [f"sine {i}" for i in range(1, features + 1)]
+    flat = values.reshape(count * span, features)
+    history = pd.DataFrame(flat, index=rows, columns=names)
+    fitted = Transform.fit(history.iloc[: n * span], transform)
     if transform == "levels":
-        whole = [{"low": 0.0, "high": 1.0} for _ in names]
-        fitted = replace(fitted, parameters=whole)
-    dates = rows.to_numpy().reshape(n, span)[:, span - sequence_length :]
+        fitted = replace(fitted, parameters=[{"low": 0.0, "high": 1.0}] * features)
+    dates = rows.to_numpy().reshape(count, span)[:, span - sequence_length :]
     x = fitted.apply(values)
     return Windows(
-        train=x[:cut],
-        test=x[cut:],
-        train_dates=dates[:cut],
-        test_dates=dates[cut:],
-        train_prices=values[:cut],
-        test_prices=values[cut:],
+        train=x[:n],
+        test=x[n:],
+        train_dates=dates[:n],
+        test_dates=dates[n:],
+        train_prices=values[:n],
+        test_prices=values[n:],
         transform=fitted,
         history=history,
     )
