@@ -7,6 +7,7 @@ package and NumPy. Words stay words in them, so they are small, and a
 browser's own font is used.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -30,13 +31,18 @@ def main(folder=FOLDER):
     """Write every figure into `folder`."""
     plots.style()
     with mpl.rc_context(LOOK):
-        for draw in (field, value, dial, lab):
+        for draw in (field, value, dial, lab, market):
             figure = draw()
-            figure.savefig(
-                Path(folder) / f"{draw.__name__}.svg",
-                metadata={"Date": None, "Creator": None},
-            )
+            path = Path(folder) / f"{draw.__name__}.svg"
+            figure.savefig(path, metadata={"Date": None, "Creator": None})
+            drawn = path.read_text(encoding="utf-8")
+            path.write_text(rounded(drawn), encoding="utf-8")
             plt.close(figure)
+
+
+def rounded(svg):
+    """Cut numbers after a tenth of a point, which nobody sees."""
+    return re.sub(r"(\d\.\d)\d+", r"\1", svg)
 
 
 def field():
@@ -121,6 +127,43 @@ def lab():
     ax.set_aspect("equal", adjustable="box")
     ax.set(xlim=(-3, 3), ylim=(-3, 3), xticks=[], yticks=[])
     ax.legend(loc="center", frameon=True)
+    return figure
+
+
+def market():
+    """A month that the shipped returns generator draws: prices, then changes."""
+    from gan_notes.models import pretrained
+
+    model = pretrained.load("returns-offline-0")
+    x = model.generate(1, seed=0)
+    names, start = model.transform.tickers, model.transform.start_prices
+    prices, changes = (
+        model.transform.inverse(x)[0],
+        model.transform.changes(x)[0],
+    )
+    days = np.arange(1, len(prices) + 1)
+    figure = plt.figure(figsize=(6.4, 4.6))
+    grid = figure.add_gridspec(3, 3, height_ratios=[1, 1, 1.5])
+    first = None
+    for i, name in enumerate(names):
+        ax = figure.add_subplot(grid[divmod(i, 3)], sharey=first)
+        first = first or ax
+        ax.axhline(0, color="0.8", lw=1)
+        path = 100 * np.append(0, prices[:, i] / start[i] - 1)
+        ax.plot(np.append(0, days), path, color=plots.SYNTHETIC)
+        ax.set_title(name, loc="left")
+        ax.set(xticks=[0, len(days)])
+        ax.yaxis.set_major_formatter("{x:.0f} %")
+        ax.tick_params(labelleft=i % 3 == 0)
+    ax = figure.add_subplot(grid[2, :])
+    half_row = np.quantile(np.abs(changes), 0.98)
+    for i in range(len(names)):
+        ax.axhline(-i, color="0.8", lw=1)
+        heights = np.clip(changes[:, i] / half_row / 2, -1, 1)
+        ax.bar(days, heights, 0.4, -i, color=plots.SYNTHETIC)
+    ax.set(xlim=(0, len(days) + 0.5), xticks=[1, len(days)])
+    ax.set(yticks=-np.arange(len(names)), yticklabels=names)
+    ax.set_xlabel("day, synthetic")
     return figure
 
 

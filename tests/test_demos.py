@@ -36,16 +36,17 @@ DEMO = "document.querySelector('body').firstElementChild"
 def show(browser, tmp_path):
     """Open demos on bare pages; at the end, no page may have complained.
 
-    A demo may ask for the page, two scripts and its still figure, all of them files.
+    A demo may ask for the page, two scripts, its still figure, and what `more` names.
     """
     checks = []
 
-    def open_page(name, width=1280, theme="light", **options):
+    def open_page(name, width=1280, theme="light", folder=FOLDER, more=(), **options):
         path = tmp_path / f"{name}-{theme}.html"
-        text = PAGE.format(name=name, theme=theme, folder=FOLDER.as_uri())
+        text = PAGE.format(name=name, theme=theme, folder=folder.as_uri())
         path.write_text(text, encoding="utf-8")
         seen = opened.enter_context(tab(browser, width, **options))
-        files = [path, *(FOLDER / f for f in ("stage.js", f"{name}.js", f"{name}.svg"))]
+        beside = ["stage.js", f"{name}.js", f"{name}.svg", *more]
+        files = [path, *(folder / file for file in beside)]
         checks.append((seen, {file.as_uri() for file in files}))
         seen.page.goto(path.as_uri())
         return seen.page
@@ -86,11 +87,8 @@ def chapter_functions(chapter, *names):
 # Every demo
 
 
-@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-@pytest.mark.parametrize("name", DEMOS)
-def test_demo_fits_and_names_every_control(show, name, width):
-    page = show(name, width)
-    settled(page)
+def check_fit(page, width):
+    """Assert that a demo is drawn within the page and that its controls have names."""
     found = page.evaluate(
         """() => {
         const demo = document.body.firstElementChild, root = demo.shadowRoot;
@@ -121,6 +119,14 @@ def test_demo_fits_and_names_every_control(show, name, width):
     for fault in ("out", "blank", "silent", "nameless", "mute", "low"):
         assert found[fault] == [], fault
     assert len(found["status"]) > 20
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+@pytest.mark.parametrize("name", DEMOS)
+def test_demo_fits_and_names_every_control(show, name, width):
+    page = show(name, width)
+    settled(page)
+    check_fit(page, width)
 
 
 @pytest.mark.parametrize("name", DEMOS)
@@ -647,10 +653,11 @@ def test_lab_keeps_up_with_the_eye(show):
 
 
 EMBEDDED = {
-    "book/index": ["lab"],
+    "book/index": ["lab", "market"],
     "book/01_intuition": ["dial", "lab"],
     "book/02_minimax": ["value"],
     "book/03_dynamics": ["field"],
+    "book/06_timegan": ["market"],
 }
 
 
@@ -692,7 +699,8 @@ def test_figures_are_what_their_script_draws(tmp_path, monkeypatch):
     import demo_figures
 
     assert demo_figures.FOLDER == FOLDER
-    monkeypatch.setattr(demo_figures, "lab", demo_figures.dial)  # TensorFlow, seconds
+    for name in ("lab", "market"):  # TensorFlow, seconds
+        monkeypatch.setattr(demo_figures, name, demo_figures.dial)
     demo_figures.main(tmp_path)
     for name in set(DEMOS) - {"lab"}:
         drawn, kept = (

@@ -158,7 +158,7 @@ def test_mathematics_comes_along_and_scripts_of_live_cells_do_not(pages):
 def test_a_linked_figure_of_a_demo_becomes_the_demo_around_its_figure(pages):
     (demo,) = pages[0]["page"].select("gan-field#play-field")
     (image,) = demo.select("img")
-    assert image["alt"] == "a still"
+    assert (image["alt"], image["loading"]) == ("a still", "lazy")
     assert (pages[1] / image["src"]).read_text(encoding="utf-8") == FIGURE
     assert not pages[0]["page"].select("a[href^='https://example.org']")
     assert pages[0]["page"].find("p", string="Play with it.")

@@ -349,6 +349,33 @@ def test_figure_and_exercise_names_are_unique():
 # The executed copies
 
 
+PRICES = {"price, levels", "price, absolute"}
+SHAPES = {"coverage", "density", "Fréchet"}
+VERDICTS = {f"{kind}, {judge}" for kind in ("AUC", "accuracy")
+            for judge in ("lstm", "boosting")}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("numbers", "undecided"),
+    [
+        ({}, set()),
+        ({"chance": 1.0}, VERDICTS),
+        ({"chance": 1.02}, VERDICTS),
+        ({"block": 23}, PRICES),
+        ({"block_past": 23}, SHAPES),
+        ({"chance": 1.0, "block": 1, "block_past": 1}, VERDICTS | PRICES | SHAPES),
+    ],
+)
+def test_what_a_short_file_cannot_decide_is_left_undecided(numbers, undecided):
+    """The rule stands in chapter 07, so its cell is executed here."""
+    page = read(ROOT / "book/07_judging.ipynb")
+    (rule,) = [c.source for c in page.cells if c.source.startswith("def too_few(")]
+    names = {"chance": 0.99, "block": 24, "block_past": 24, "sequence_length": 24}
+    names |= numbers
+    exec(rule, names)
+    assert set(filter(names["too_few"], VERDICTS | PRICES | SHAPES)) == undecided
+
+
 def executed(build, path):
     copy = build / "staging" / "book" / path.name
     assert copy.exists(), f"{copy} was not executed"

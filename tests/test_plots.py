@@ -58,6 +58,13 @@ def test_no_figure_is_too_wide_for_a_phone(drawn, shown):
     assert tuple(figure.get_size_inches()) == (shown, 3.0)
 
 
+def test_ticks_are_legible_on_a_phone():
+    """342 px are left for a figure at 390; a point is 1/72 inch."""
+    shrunk = 342 / (72 * plots.WIDEST)
+    assert shrunk * plt.rcParams["xtick.labelsize"] >= 9
+    assert shrunk * plt.rcParams["ytick.labelsize"] >= 9
+
+
 @pytest.fixture
 def one_font(monkeypatch):
     """Leave matplotlib's own fonts alone, as on a machine without any other."""

@@ -279,7 +279,7 @@ def test_readme_and_front_page_give_one_time_a_chapter():
     index = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
     seconds = re.findall(r"^\| (\d\d) \|.*\| (\d+) \|$", readme, re.M)
     assert len(seconds) == len(chapters())
-    assert re.findall(r"^\| (\d\d) \[.*\| (\d+) s \|$", index, re.M) == seconds
+    assert re.findall(r"^\| (\d\d) \[.*\| (\d+)&nbsp;s \|$", index, re.M) == seconds
     assert "two chapters at a time" in readme
     assert "two chapters at a time" in index
 

@@ -1,8 +1,9 @@
 """What the site needs beyond Jupyter Book.
 
 Offline mathematics, light icons, benchmark tables, folded code under its own
-title, demos in place of their static figures, styled tables that look like
-the others, and references that are named as in the text.
+title, demos in place of their static figures, the weights that demos run on,
+styled tables that look like the others, and references that are named as in
+the text.
 """
 
 import importlib.util
@@ -21,6 +22,7 @@ from sphinxcontrib.bibtex.style.referencing.author_year import (
 )
 
 DEMO = re.compile(r"_static/demos/(\w+)\.svg$")
+WEIGHTS = re.compile(r"static weights = (\[.*?\]);")  # in a demo's script
 
 
 def copy_mathjax(app, error):
@@ -150,6 +152,19 @@ def load_demos(app, page, template, context, doctree):
         app.add_js_file(f"demos/{script}.js", loading_method="defer")
 
 
+def write_weights(app, error):
+    """Write beside the demos the shipped weights that they name, as scripts."""
+    if error or app.builder.format != "html":
+        return
+    folder = Path(app.outdir, "_static", "demos")
+    for script in sorted(folder.glob("*.js")):
+        for found in WEIGHTS.findall(script.read_text(encoding="utf-8")):
+            import page_weights  # imports TensorFlow
+
+            for name in json.loads(found):
+                page_weights.write(name, folder)
+
+
 class Benchmark(SphinxDirective):
     """A JSON file of a benchmark as a table: its names and numbers, none retyped."""
 
@@ -208,4 +223,5 @@ def setup(app):
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_icon_script)
+    app.connect("build-finished", write_weights)
     return {"version": "1", "parallel_read_safe": True}

@@ -86,8 +86,8 @@ def discriminative_score(
 
     Returns
     -------
-    |accuracy - 0.5|: 0 to 0.5 where n = m, lower is better. Also 0 where the classifier
-    learnt nothing: see `score_of_verdicts`.
+    float, abs(accuracy - 0.5): 0 to 0.5 where n = m, lower is better. Also 0 where the
+    classifier learnt nothing: see `score_of_verdicts`.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def discriminative_score(
 
 
 def score_of_verdicts(label: np.ndarray, verdicts: np.ndarray) -> float:
-    """Turn verdicts into the discriminative score, |accuracy - 0.5|.
+    """Turn verdicts into the discriminative score, abs(accuracy - 0.5).
 
     Parameters
     ----------

@@ -144,6 +144,18 @@ def test_a_file_that_was_cut_off_is_named(tmp_path, keep):
         checkpoint.read(path)
 
 
+def test_a_file_with_a_hole_is_named(tmp_path):
+    """It opens, and settings and losses are whole; the weights are not."""
+    path = tmp_path / "tiny.weights.h5"
+    checkpoint.save(path, model(), settings={})
+    content = bytearray(path.read_bytes())
+    node = content.rindex(b"TREE")  # of HDF5's last group
+    content[node : node + 4] = bytes(4)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"tiny.weights.h5 is not a whole checkpoint"):
+        checkpoint.read(path)
+
+
 def test_a_file_of_keras_alone_is_no_checkpoint(tmp_path):
     path = tmp_path / "tiny.weights.h5"
     model().save_weights(path)

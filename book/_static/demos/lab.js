@@ -5,26 +5,6 @@
 // <gan-lab data="moons" loss="r3" dsteps="2">.
 
 {
-  // Random numbers: the same seed gives the same training.
-  class Random {
-    constructor(seed) {
-      this.state = seed >>> 0;
-    }
-    uniform() {
-      // mulberry32
-      let t = (this.state = (this.state + 0x6d2b79f5) >>> 0);
-      t = Math.imul(t ^ (t >>> 15), t | 1);
-      t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-      return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-    }
-    normal() {
-      return Math.sqrt(-2 * Math.log(1 - this.uniform())) * Math.cos(2 * Math.PI * this.uniform());
-    }
-    normals(n) {
-      return Float64Array.from({ length: n }, () => this.normal());
-    }
-  }
-
   // Two products of matrices, row by row in flat arrays. Four rows at a time, five times
   // as fast as one by one, so n is a multiple of four.
   // x (n, a) times the transpose of w (b, a): (n, b).

@@ -1,6 +1,6 @@
 // What the demos of this book share: a stage with a theme, canvases and controls.
 //
-// field.js, lab.js, value.js and dial.js each put one custom element on this stage.
+// field.js, lab.js, value.js, dial.js and market.js each put one custom element on it.
 // Plain scripts, no library, no network: they work from file://, too. What stands
 // between an element's tags, a static figure, is what a reader without scripts sees.
 
@@ -367,6 +367,70 @@ const DARK = window.matchMedia("(prefers-color-scheme: dark)");
 function watch(observer, element, options) {
   observer.observe(element, options);
   return observer;
+}
+
+// Random numbers: the same seed gives the same draws.
+class Random {
+  constructor(seed) {
+    this.state = seed >>> 0;
+  }
+  uniform() {
+    // mulberry32
+    let t = (this.state = (this.state + 0x6d2b79f5) >>> 0);
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  }
+  normal() {
+    return Math.sqrt(-2 * Math.log(1 - this.uniform())) * Math.cos(2 * Math.PI * this.uniform());
+  }
+  normals(n) {
+    return Float64Array.from({ length: n }, () => this.normal());
+  }
+}
+
+// The standard normal's distribution function, by a series for its middle (Marsaglia 2004).
+function phi(z) {
+  if (Math.abs(z) > 7) return z > 0 ? 1 : 0;
+  const square = z * z;
+  let [term, sum] = [z, z];
+  for (let k = 3; Math.abs(term) > 1e-17 * Math.abs(sum); k += 2) sum += term *= square / k;
+  return 0.5 + (sum * Math.exp(-square / 2)) / Math.sqrt(2 * Math.PI);
+}
+
+// A shipped network, read when the reader asks for it. The build of the site writes it
+// beside this script, as a script too: a page opened from a file may load nothing else.
+// It says `shipped[NAME] = {...}`; an array in it is `{ shape, float16: base64 }`, or
+// float32, and comes back as a Float32Array with its shape.
+const shipped = {};
+const FOLDER = document.currentScript.src;
+
+function loadWeights(name) {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = new URL(`${name}.js`, FOLDER);
+    script.onload = () => resolve(unpack(shipped[name]));
+    script.onerror = () => reject(new Error(`${name}.js is not beside the scripts of this page: build the book again.`));
+    document.head.append(script);
+  });
+}
+
+function unpack(value) {
+  if (Array.isArray(value)) return value.map(unpack);
+  if (value === null || typeof value !== "object") return value;
+  if (!value.shape) return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, unpack(inner)]));
+  const bytes = Uint8Array.from(atob(value.float16 ?? value.float32), (letter) => letter.charCodeAt(0));
+  const view = new DataView(bytes.buffer);
+  const array = value.float16
+    ? Float32Array.from({ length: bytes.length / 2 }, (_, i) => half(view.getUint16(2 * i, true)))
+    : Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
+  return Object.assign(array, { shape: value.shape });
+}
+
+// A float16 from its bits: a sign, five of the exponent, ten of the fraction.
+function half(bits) {
+  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+  return sign * (exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24);
 }
 
 // The colours of gan_notes/plots.py, lighter on a dark page; the rest is the theme's.

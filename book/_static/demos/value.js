@@ -28,14 +28,6 @@
     return hills.reduce((sum, hill) => sum - (Math.exp(one(hill, x) - whole) * (x - hill[1])) / hill[2] ** 2, 0);
   };
 
-  // The normal distribution function, by a series for its middle (Marsaglia 2004).
-  function phi(z) {
-    if (Math.abs(z) > 7) return z > 0 ? 1 : 0;
-    const square = z * z;
-    let [term, sum] = [z, z];
-    for (let k = 3; Math.abs(term) > 1e-17 * Math.abs(sum); k += 2) sum += term *= square / k;
-    return 0.5 + sum * Math.exp(-square / 2 - ROOT);
-  }
   const below = (hills, x) => hills.reduce((sum, [share, mean, std]) => sum + share * phi((x - mean) / std), 0);
   // The integral of `below` up to x.
   const belowAll = (hills, x) =>
