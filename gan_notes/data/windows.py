@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from gan_notes.data import dates as calendar
-from gan_notes.data import tables, transforms
+from gan_notes.data import tables, toys, transforms
 from gan_notes.data.transforms import Transform
 
 
@@ -282,6 +282,69 @@ def make_windows(
         test_prices=test_prices,
         transform=fitted,
         history=prices,
+    )
+
+
+def sine_windows(
+    n: int = 10_000, *, sequence_length: int = 24, transform: str = "levels",
+    held_out: int = 2_500, seed: int = 0,
+) -> Windows:  # fmt: skip
+    """Lay the sines of the TimeGAN paper end to end, a window each, as data.
+
+    Parameters
+    ----------
+    n : int
+        Training windows; 10,000 in the authors' code.
+    sequence_length, transform
+        As for :func:`make_windows`.
+    held_out : int
+        Test windows.
+    seed : int
+        Of :func:`gan_notes.data.toys.sines`; the test windows are drawn by the next.
+
+    Returns
+    -------
+    Windows
+        Of five series, not overlapping and independent, so there is no gap. Their rows
+        are minutes from 2000-01-01 on, made up: a sine has no date. Levels are left as
+        they are, within [0, 1]. `history` jumps where a window ends; a scale of changes
+        is fitted on these jumps too.
+
+    Raises
+    ------
+    ValueError
+        An argument out of range.
+
+    Examples
+    --------
+    >>> sine_windows(80, held_out=20)
+    80 training windows of 24 x 5, levels, 2000-01-01 to 2000-01-02
+    20 test windows of 24 x 5, levels, 2000-01-02 to 2000-01-02
+    """
+    span = sequence_length + (transform != "levels")
+    sides = (n, seed), (held_out, seed + 1)
+    draws = [toys.sines(count, length=span, seed=own) for count, own in sides]
+    values = np.concatenate(draws).astype("float64")
+    count, _, features = values.shape
+    minutes = pd.date_range("2000-01-01", periods=count * span, freq="min", name="date")
+    rows = minutes.as_unit("ns")
+    names = [f"sine {i}" for i in range(1, features + 1)]
+    flat = values.reshape(count * span, features)
+    history = pd.DataFrame(flat, index=rows, columns=names)
+    fitted = Transform.fit(history.iloc[: n * span], transform)
+    if transform == "levels":
+        fitted = replace(fitted, parameters=[{"low": 0.0, "high": 1.0}] * features)
+    dates = rows.to_numpy().reshape(count, span)[:, span - sequence_length :]
+    x = fitted.apply(values)
+    return Windows(
+        train=x[:n],
+        test=x[n:],
+        train_dates=dates[:n],
+        test_dates=dates[n:],
+        train_prices=values[:n],
+        test_prices=values[n:],
+        transform=fitted,
+        history=history,
     )
 
 

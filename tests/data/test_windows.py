@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gan_notes.data.prices import load_prices
+from gan_notes.data.toys import sines
 from gan_notes.data.transforms import FLOOR, KINDS, Transform
-from gan_notes.data.windows import make_windows
+from gan_notes.data.windows import make_windows, sine_windows
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 returns_only = pytest.mark.parametrize("kind", KINDS[1:])
@@ -626,3 +627,28 @@ def test_columns_may_change_by_differences(kind):
         make_windows(table, sequence_length=5, transform=kind, differences="RATE")
     with pytest.raises(ValueError, match="windows of levels hold no changes"):
         make_windows(table, sequence_length=5, differences=["RATE"])
+
+
+def test_sines_are_windows_as_they_are():
+    windows = sine_windows(40, sequence_length=12, held_out=10)
+    # The training windows are those of the paper's protocol, to the bit.
+    np.testing.assert_array_equal(windows.train, sines(40, length=12))
+    np.testing.assert_array_equal(windows.test, sines(10, length=12, seed=1))
+    assert windows.train_dates[-1, -1] < windows.test_dates[0, 0]
+    assert windows.unit == "rows"
+
+
+@every_kind
+def test_sines_come_back_with_their_rows(kind):
+    windows = sine_windows(30, sequence_length=8, transform=kind, held_out=10)
+    sides = (windows.train, windows.train_dates), (windows.test, windows.test_dates)
+    for x, dates in sides:
+        assert x.shape[1:] == (8, 5)
+        back = windows.prices(x[3], dates=dates[3])
+        np.testing.assert_allclose(back, windows.history.loc[back.index], rtol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [{"n": 0}, {"held_out": 0}])
+def test_sines_leave_a_window_to_each_side(wrong):
+    with pytest.raises(ValueError, match="0, 24 and 5 came"):
+        sine_windows(**wrong)
