@@ -308,6 +308,24 @@ def test_the_warning_of_nothing_to_do_stands_at_the_readers_line():
     assert [each.filename for each in caught] == [__file__]
 
 
+def test_averages_draw_the_samples_and_are_not_trained_on():
+    model, whole = make(), make()
+    for each in (model, whole):
+        pair = [keras.optimizers.Adam(1e-2, use_ema=True) for _ in range(2)]
+        each.compile(*pair)
+    expected = fit(whole, 40)
+    fit(model, 20)
+    before = model.generator.get_weights()
+    drawn = model.generate(5, seed=1)
+    for a, b in zip(model.generator.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    z = model.noise(5, tf.constant([1, 2**30]))
+    assert not np.allclose(model.generator(z), drawn)
+    with model.averaged():
+        np.testing.assert_allclose(model.generator(z), drawn, rtol=1e-5)
+    pd.testing.assert_frame_equal(fit(model, 40), expected)
+
+
 def test_averages_that_nobody_would_use_are_refused():
     adam = keras.optimizers.Adam(use_ema=True, ema_overwrite_frequency=10)
     with pytest.raises(ValueError, match="ema_overwrite_frequency"):
