@@ -153,8 +153,14 @@ def keep(path, about):
     target = pretrained.FOLDER
     target.mkdir(exist_ok=True)
     model = keras.saving.deserialize_keras_object(training["model"])
-    model.load_weights(path)
+    if optimizers := training["optimizers"]:  # those that averaged
+        made = {
+            name: keras.saving.deserialize_keras_object(one)
+            for name, one in optimizers.items()
+        }
+        model.set_optimizers(made, at_once=model.steps_per_execution)
     averaged = getattr(model, "averaged", contextlib.nullcontext)
+    model.load_weights(path)
     # Both are whole before either is in place.
     with tempfile.TemporaryDirectory(
         dir=target, prefix=".partial-"

@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT, write_notebook
 
 from gan_notes.models import pretrained
+from gan_notes.models.gan import GAN
 from gan_notes.training import loop
 
 sys.path.insert(0, str(ROOT / "book"))
@@ -179,3 +180,24 @@ def test_a_recipe_says_what_is_wrong(repository, tmp_path, capsys):
     given_ = ["--checkpoint-dir", str(tmp_path), "--prices", "none.csv"]
     assert train.main(["returns-djia-0", *given_]) == 1
     assert "train: source: there is no file none.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_what_generate_uses_is_what_ships(averaged, repository, tmp_path):
+    keras.utils.set_random_seed(0)
+    players = (
+        keras.Sequential([keras.Input((n,)), keras.layers.Dense(1)]) for n in (2, 1)
+    )
+    model = GAN(*players, name="small")
+    rate = keras.optimizers.schedules.CosineDecay(0.1, 50)
+    model.compile(
+        keras.optimizers.Adam(rate, use_ema=averaged), keras.optimizers.Adam(0.1)
+    )
+    x = np.random.default_rng(0).normal(3, 1, (64, 1))
+    model.fit(x, steps=50, batch_size=16, checkpoint_dir=tmp_path, verbose=0)
+    about = {"command": "a test", "parameters": {}}
+    assert ship.keep(tmp_path / "small.weights.h5", about) == "small"
+    drawn = pretrained.load("small").generate(5, seed=0)
+    np.testing.assert_allclose(drawn, model.generate(5, seed=0), rtol=1e-6)
+    raw = model(model.noise(5, np.array([0, 2**30], "int32")))
+    assert np.allclose(drawn, raw) is not averaged

@@ -212,7 +212,13 @@ def save(
             f"checkpoint_dir, or another name for the model, to keep both."
         )
     mark = uuid.uuid4().hex
-    about = {**state(model, settings), "model": build_config(model), "mark": mark}
+    optimizers = getattr(model, "optimizers", None) or {}
+    about = {
+        **state(model, settings),
+        "model": build_config(model),
+        "optimizers": {name: serialized(one) for name, one in optimizers.items()},
+        "mark": mark,
+    }
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-") as folder:
         partial = Path(folder, path.name)
         try:
@@ -236,8 +242,9 @@ def read(path: Path, *, settings: Mapping | None = None) -> dict:
 
     Returns
     -------
-    dict, of :func:`state`, "model", see :func:`build_config`, and "mark", which tells
-    this file from any other
+    dict, of :func:`state`, "model", see :func:`build_config`, "optimizers", as Keras
+    describes those that a model of ours has, and "mark", which tells this file from any
+    other
 
     Raises
     ------

@@ -175,10 +175,13 @@ def test_integers_of_numpy_are_the_same_training(tmp_path):
     pd.testing.assert_frame_equal(fit(loaded, 20), expected)
 
 
-def test_other_data_before_the_first_step_are_taken():
-    """The compiled step must not hold the samples that were set before."""
-    model, fresh = make(), make()
-    model.set_data(RING + 9, 32)
+def test_other_data_before_the_first_step_are_taken(tmp_path):
+    """Back at its first weights; the compiled step must not hold the former samples."""
+    model, fresh = make(dropout=0.0), make(dropout=0.0)
+    model.save_weights(tmp_path / "first.weights.h5")
+    fit(model, 10, x=RING + 9)
+    model.load_weights(tmp_path / "first.weights.h5")
+    assert model.step == 0
     pd.testing.assert_frame_equal(fit(model, 10), fit(fresh, 10))
 
 
@@ -231,6 +234,26 @@ def test_a_scheduler_moves_both_rates_in_their_ratio(tmp_path):
     assert seen == [(0, 0), (1, 20), (2, 40), (3, 50)]
     assert float(model.g_optimizer.learning_rate) == pytest.approx(1e-3 / 16)
     assert float(model.d_optimizer.learning_rate) == pytest.approx(4e-3 / 16)
+
+
+def test_a_rate_that_a_callback_moved_is_still_the_same_training(tmp_path):
+    """A training is known by the rate that it began with."""
+    model = make()
+    halving = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    fit(model, 20, checkpoint_dir=tmp_path, callbacks=[halving])
+    fit(model, 30, checkpoint_dir=tmp_path)
+    assert fit(make(), 40, checkpoint_dir=tmp_path).index[-1] == 40
+
+
+def test_an_epoch_is_rounded_up():
+    """Two minibatches of 300 for 512 points."""
+    model, seen = make(), []
+    model.compile(steps_per_execution=1)
+    watch = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: seen.append((epoch, model.step))
+    )
+    fit(model, 5, batch_size=300, callbacks=[watch])
+    assert seen == [(0, 0), (1, 2), (2, 4)]
 
 
 def test_early_stopping_and_checkpoints_of_keras_work(tmp_path):

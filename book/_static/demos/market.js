@@ -148,6 +148,7 @@
       #prices { display: grid; gap: 0.3rem 0.5rem; grid-template-columns: repeat(2, minmax(0, 1fr)); }
       #prices canvas { height: 100px; }
       #days { height: 236px; }
+      .slider output { float: none; display: block; }
       .field { display: inline-flex; gap: 0.4rem; align-items: center; }
       input[type="number"] {
         font: inherit; color: var(--ink); background: var(--panel); border: 1px solid var(--line);
@@ -157,6 +158,7 @@
       @container (min-width: 560px) {
         #prices { grid-template-columns: repeat(3, minmax(0, 1fr)); }
         #prices canvas { height: 116px; }
+        .slider output { float: right; }
       }
       @media (pointer: coarse) { input[type="number"] { min-height: 2.6rem; } }`;
 
@@ -172,7 +174,7 @@
 
     say(name, level) {
       const share = phi(Math.abs(level));
-      if (Math.abs(level) < 0.05) return "in the middle of real windows";
+      if (Math.abs(level) < 0.05) return "as the median of real windows";
       return `${level < 0 ? "calmer" : "stormier"} than ${percent(share)} of real windows`;
     }
 
@@ -277,10 +279,11 @@
       const { tickers, length } = this.generator;
       const { returns } = market;
       const [days, rows] = [returns.length, tickers.length];
-      const plane = this.plane("days", [0.5, days + 0.5], [0, rows], { margin: [4, 6, 20, 42] });
+      const [low, top] = [-0.3, rows + 0.3];
+      const plane = this.plane("days", [0.5, days + 0.5], [low, top], { margin: [0, 6, 20, 42] });
       const { ctx, box, X, Y } = plane;
-      const [gap, high] = [(box.right - box.left) / days, (box.bottom - box.top) / rows];
-      plane.area([[said.wildest + 0.5, rows], [said.wildest + 1.5, rows]], { colour: colour.line, alpha: this.day > said.wildest ? 0.6 : 0 });
+      const [gap, high] = [(box.right - box.left) / days, (box.bottom - box.top) / (top - low)];
+      plane.area([[said.wildest + 0.5, top], [said.wildest + 1.5, top]], { colour: colour.line, alpha: this.day > said.wildest ? 0.6 : 0 });
       plane.axes({ xticks: [1, ...Array.from({ length: days / length }, (_, i) => (i + 1) * length)] });
       const width = Math.min(9, 0.8 * gap);
       tickers.forEach((ticker, i) => {
