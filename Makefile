@@ -21,9 +21,9 @@ book: $(VENV)/installed ## execute every notebook, check what pages say, build _
 	$(BIN)/python book/build.py
 
 test: $(VENV)/installed lint ## lint, unit tests, every notebook small, its site in a browser
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not executed and not site"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not executed and not site and not long"
 	$(BIN)/python book/build.py --small --build $(SMALL)
-	$(BIN)/python -m pytest -q -m "executed or site" --build $(SMALL) tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "executed or site or long" --build $(SMALL) tests
 
 serve: $(VENV)/installed ## show the built site at http://127.0.0.1:8000
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000

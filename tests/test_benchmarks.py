@@ -27,6 +27,7 @@ def test_what_it_imports_is_there(path):
         assert hasattr(found, name) or importlib.import_module(f"{module}.{name}")
 
 
+@pytest.mark.long
 def test_the_steps_of_timegan_run_small_and_write_nothing():
     path = FOLDER / "timegan_steps.py"
     kept = path.with_suffix(".json").read_bytes()

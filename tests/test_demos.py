@@ -20,6 +20,8 @@ from gan_notes import plots
 from gan_notes.data import toys
 from gan_notes.evaluation.distances import mode_scores
 
+pytestmark = pytest.mark.long
+
 FOLDER = ROOT / "book" / "_static" / "demos"
 DEMOS = ["dial", "field", "lab", "value"]
 WIDTHS = {"wide": 1280, "narrow": 390}

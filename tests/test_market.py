@@ -20,6 +20,8 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import book_site
 import page_weights
 
+pytestmark = pytest.mark.long
+
 __all__ = ["show"]  # a fixture
 NAME = "returns-offline-0"
 SCRIPT = f"{NAME}.js"

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from gan_notes.evaluation import baselines, fidelity
 from gan_notes.evaluation.distances import mean_interval
 
+pytestmark = pytest.mark.long
+
 STORED = json.loads(
     (ROOT / "benchmarks" / "floor_coverage.json").read_text(encoding="utf-8")
 )

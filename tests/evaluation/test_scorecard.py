@@ -14,6 +14,8 @@ from gan_notes.evaluation import scorecard
 from gan_notes.evaluation.baselines import ALL
 from gan_notes.evaluation.scorecard import FRESH
 
+pytestmark = pytest.mark.long
+
 LENGTH, TICKERS = 12, ["KO", "GE", "JPM"]
 CHEAP = scorecard.Setting((8, 40), (3, 150), 20, (3, 150), 300, 50)
 CHEAPEST = scorecard.Setting((2, 5), (2, 5), 2, (2, 5), 100, 10)
