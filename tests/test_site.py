@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from conftest import ROOT, chapters, tab, toc
+from PIL import Image
 
 pytestmark = pytest.mark.site
 
@@ -194,14 +195,22 @@ def test_folded_code_opens_under_its_title(server, browser):
         seen.clean()
 
 
+def test_charts_are_light_and_stay_white(html):
+    pictures = [Image.open(path) for path in (html / "_images").glob("*.png")]
+    light = [picture for picture in pictures if picture.mode == "P"]
+    assert len(light) > 0.8 * len(pictures)
+    corners = [picture.convert("RGB").getpixel((1, 1)) for picture in light]
+    assert min(map(min, corners)) >= 250
+
+
 def test_solution_is_hidden_until_asked_for(server, browser):
     with tab(browser, 1280) as seen:
         seen.page.goto(f"{server}/{FIRST}.html")
-        body = seen.page.locator(
-            ".solution.dropdown .cell_input, .solution .cell"
-        ).first
+        cell = seen.page.locator(".cell")
+        solution = seen.page.locator(".solution.dropdown").filter(has=cell).first
+        body = solution.locator(".cell").first
         assert not body.is_visible()
-        seen.page.locator(".solution.dropdown button.toggle-button").first.click()
+        solution.locator("button.toggle-button").first.click()
         body.wait_for(state="visible")
 
 
