@@ -238,7 +238,8 @@ def without_encoding(path):
             said = {keyword.arg for keyword in call.keywords}
             bytes_ = any("b" in str(getattr(a, "value", "")) for a in call.args)
             if name in {"read_text", "write_text"} or (name == "open" and not bytes_):
-                if "encoding" not in said and ast.unparse(call.func) != "os.open":
+                no_text = ast.unparse(call.func) in {"os.open", "Image.open"}
+                if "encoding" not in said and not no_text:
                     yield f"{path.name}, line {call.lineno}"
 
 
