@@ -498,6 +498,7 @@ tf.config.experimental.get_device_details = lambda _: {"device_name": "faked"}
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["06_timegan", "07_judging"])
 def test_shipped_weights_load_where_there_is_a_gpu(name, tmp_path, monkeypatch):
     """The list of devices is faked in the kernel, before the chapter's first cell."""

@@ -157,6 +157,7 @@ def test_keep_leaves_the_old_pair_where_it_cannot_write_the_new(trained, tmp_pat
     assert {p.name: p.read_bytes() for p in (tmp_path / "weights").iterdir()} == before
 
 
+@pytest.mark.long
 def test_a_recipe_ships_a_generator_that_draws(repository, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "RETURNS_STEPS", 10)
     monkeypatch.setattr(train, "RETURNS_BATCH", 16)

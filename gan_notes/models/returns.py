@@ -162,10 +162,8 @@ class ReturnsGAN(Priced, GAN):
 
     Examples
     --------
-    >>> x = np.random.default_rng(0).normal(size=(300, 8, 2)).astype("float32")
     >>> model = ReturnsGAN(8, 2)
-    >>> model.compile(decay_steps=10)
-    >>> history = model.fit(x, steps=10, batch_size=32, verbose=0)
+    >>> model.compile(decay_steps=500)  # then model.fit(windows, steps=500)
     >>> model.generate(5, length=20, seed=0).shape
     (5, 20, 2)
     """

@@ -11,6 +11,7 @@ def digits():
     return pixels[:4000], labels[:4000], pixels[4000:], labels[4000:]
 
 
+@pytest.mark.long
 def test_classifier_reads_held_out_digits(digits):
     train_x, train_y, test_x, test_y = digits
     classifier = images.train_classifier(train_x, train_y, seed=0)

@@ -60,6 +60,7 @@ def test_a_new_training_begins_as_the_shipped_timegan_did(windows):
 RETURNS = [name for name in pretrained.names() if name.startswith("returns-offline")]
 
 
+@pytest.mark.long
 def test_a_new_training_begins_as_the_shipped_returns_did():
     windows = make_windows(load_prices(), transform="normal_scores")
     shipped = pretrained.load(RETURNS[0], windows.train)

@@ -35,6 +35,7 @@ def trained():
     return model
 
 
+@pytest.mark.long
 def test_it_trains_repeats_and_resumes(trained, tmp_path):
     first = make(name="part")
     first.fit(X, steps=10, batch_size=32, verbose=0, checkpoint_dir=tmp_path)
