@@ -79,6 +79,7 @@ def test_a_commit_names_the_code_and_says_whether_it_moved(repository):
     assert ship.commit() == {"commit": head, "uncommitted": True}
 
 
+@pytest.mark.long
 def test_weights_are_shipped_with_where_they_come_from(
     page, repository, tmp_path, capsys
 ):

@@ -255,6 +255,7 @@ def seen(bad, real=REAL, fresh=FRESH):
     return set(table.index[table["low"] > floor["high"]])
 
 
+@pytest.mark.long
 def test_more_of_the_same_is_at_the_floor():
     for seed in (3, 4, 5):
         assert not seen(market(1500, seed=seed))

@@ -65,6 +65,7 @@ def linked(n, *, seed, sign=1):
     return x
 
 
+@pytest.mark.long
 def test_the_forecast_is_of_the_next_day_from_the_other_features():
     real = linked(300, seed=1)
     learnt = paper.predictive_score(real, linked(300, seed=2), steps=1500)
@@ -84,6 +85,7 @@ def test_the_last_feature_is_not_among_the_inputs():
     assert paper.predictive_score(x, x, steps=600) > 0.2
 
 
+@pytest.mark.long
 def test_scores_are_a_table_with_the_noise_floor_first():
     real = sines(60, length=6, features=4)
     table = paper.scores(

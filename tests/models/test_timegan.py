@@ -490,6 +490,7 @@ def test_wrong_sizes_are_named(arguments, name):
         TimeGAN(*arguments)
 
 
+@pytest.mark.long
 def test_windows_longer_than_the_fused_cells_take():
     model = TimeGAN(layers.MAX_UNROLLED + 1, 1, hidden_dim=2, num_layers=2)
     model.first_phases = [1, 1]
