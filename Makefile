@@ -1,6 +1,6 @@
 # `make` lists the targets; README.md gives the plain commands behind them.
 .DEFAULT_GOAL := help
-.PHONY: help book test serve lint bench clean test-colab repository
+.PHONY: help book test test-long serve lint bench clean test-colab repository
 
 CHECK := import sys, ensurepip; assert (3, 11) <= sys.version_info < (3, 14)
 # The first of these names that is a Python 3.11, 3.12 or 3.13; `make PYTHON=...` chooses.
@@ -23,7 +23,10 @@ book: $(VENV)/installed ## execute every notebook, check what pages say, build _
 test: $(VENV)/installed lint ## lint, unit tests, every notebook small, its site in a browser
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not executed and not site and not long"
 	$(BIN)/python book/build.py --small --build $(SMALL)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "executed or site or long" --build $(SMALL) tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "executed or site" --build $(SMALL) tests
+
+test-long: $(VENV)/installed ## demos in a browser, long trainings, judges that are judged
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "long and not site" tests
 
 serve: $(VENV)/installed ## show the built site at http://127.0.0.1:8000
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000

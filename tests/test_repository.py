@@ -157,7 +157,7 @@ def test_a_maintainer_s_tools_stay_out_of_the_package():
 def test_ci_runs_both_commands_of_the_readme_and_colab_s_versions():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     ran = re.findall(r"^make ([a-z-]+)", script, re.M)
-    assert ran == ["test", "book", "test-colab"]
+    assert ran == ["test", "test-long", "book", "test-colab"]
     workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(
         encoding="utf-8"
     )
