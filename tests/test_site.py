@@ -196,10 +196,12 @@ def test_folded_code_opens_under_its_title(server, browser):
 
 
 def test_charts_are_light_and_stay_white(html):
-    pictures = [Image.open(path) for path in (html / "_images").glob("*.png")]
-    light = [picture for picture in pictures if picture.mode == "P"]
-    assert len(light) > 0.8 * len(pictures)
-    corners = [picture.convert("RGB").getpixel((1, 1)) for picture in light]
+    light, corners = [], []
+    for path in (html / "_images").glob("*.png"):
+        with Image.open(path) as picture:
+            light.append(picture.mode == "P")
+            corners.append(picture.convert("RGB").getpixel((1, 1)))
+    assert sum(light) > 0.8 * len(light)
     assert min(map(min, corners)) >= 250
 
 

@@ -33,8 +33,8 @@
       ${slider("theta", "<b class=synthetic>your dial θ</b>: where your canvases are", { min: -4, max: 6, step: 0.05, value: -1 })}
       <p id="status" role="status"></p>
       <div class="row">
-        ${button("toggle", "Play", { kind: "main" })}
-        ${button("again", "New game")}
+        ${pushButton("toggle", "Play", { kind: "main" })}
+        ${pushButton("again", "New game")}
         <label class="check"><input type="checkbox" name="follow"> let the slope turn the dial</label>
         <label class="check"><input type="checkbox" name="show"> show the originals</label>
       </div>

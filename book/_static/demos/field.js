@@ -99,7 +99,7 @@
     static template = `
       <div class="row try" role="group" aria-label="Try">
         <span class="label">Try</span>
-        ${Object.entries(TRY).map(([value, [text]]) => button("tryout", text, { value })).join("")}
+        ${Object.entries(TRY).map(([value, [text]]) => pushButton("tryout", text, { value })).join("")}
       </div>
       <div class="stage">
         <canvas id="plane" tabindex="0" role="application"></canvas>
@@ -110,8 +110,8 @@
       </div>
       <p id="status" role="status"></p>
       <div class="row">
-        ${button("toggle", "Play", { kind: "main" })}
-        ${button("keep", "Keep this path to compare")}
+        ${pushButton("toggle", "Play", { kind: "main" })}
+        ${pushButton("keep", "Keep this path to compare")}
         <div class="time">${slider("moves", "moves", { min: 0, max: MOVES, step: 1, value: 60 })}</div>
       </div>
       <div class="grid controls">

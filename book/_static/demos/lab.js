@@ -421,9 +421,9 @@
         </div>
         <div class="side">
           <div class="row">
-            ${button("toggle", "Play", { kind: "main" })}
-            ${button("one", "Step", { title: "D moves, then G: one of them at a time" })}
-            ${button("again", "New start", { title: "New weights, step 0" })}
+            ${pushButton("toggle", "Play", { kind: "main" })}
+            ${pushButton("one", "Step", { title: "D moves, then G: one of them at a time" })}
+            ${pushButton("again", "New start", { title: "New weights, step 0" })}
           </div>
           ${slider("time", "back through the training", { min: 0, max: 0, step: 1, value: 0 })}
           <div class="grid">

@@ -123,7 +123,7 @@
     static weights = ["returns-offline-0"];
     static template = `
       <div class="row">
-        ${button("another", "Draw another market", { kind: "main" })}
+        ${pushButton("another", "Draw another market", { kind: "main" })}
         <label class="check"><input type="checkbox" name="asItComes" checked> as it comes</label>
         <label class="field">market no. <input type="number" name="seed" min="1" max="999999" step="1" value="1"></label>
         <label class="field">days <select name="days"><option>24</option><option>120</option></select></label>

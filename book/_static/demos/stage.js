@@ -356,7 +356,7 @@ const choice = (name, label, options) =>
   Object.entries(options).map(([value, text]) => `<option value="${value}">${text}</option>`).join("") +
   `</select></label>`;
 
-const button = (name, text, { value = "", kind = "", title = "" } = {}) =>
+const pushButton = (name, text, { value = "", kind = "", title = "" } = {}) =>
   `<button type="button" name="${name}" value="${value}" class="${kind}" title="${title}">${text}</button>`;
 
 const minus = (text) => String(text).replace("-", "−");

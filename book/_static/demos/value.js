@@ -124,9 +124,9 @@
         ${choice("data", "real samples", Object.fromEntries(Object.entries(REAL).map(([key, { name }]) => [key, name])))}
       </div>
       <div class="row">
-        ${button("toggle", "Play", { kind: "main", title: "G goes down its loss, D is at its best at every step" })}
+        ${pushButton("toggle", "Play", { kind: "main", title: "G goes down its loss, D is at its best at every step" })}
         ${choice("loss", "G goes down", LOSS)}
-        ${button("away", "Far away")}${button("home", "On the data")}
+        ${pushButton("away", "Far away")}${pushButton("home", "On the data")}
       </div>
       <dl>
         <div><dt>V(D*) <small>nats</small></dt><dd id="v"></dd></div>
