@@ -27,13 +27,10 @@ classifier test (C2ST) is a second opinion. The last line is JSON; the same goes
 import argparse
 import hashlib
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -311,9 +308,7 @@ def main(arguments=None):
         "published": PUBLISHED,
         "rows": rows,
         "seconds": round(time.perf_counter() - began),
-        "versions": notebooks.versions(),
-        "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
-        "date": date.today().isoformat(),
+        **notebooks.provenance(),
     }
     if options.output:
         options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

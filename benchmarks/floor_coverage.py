@@ -14,9 +14,6 @@ sample. The last line is JSON; the same goes to benchmarks/floor_coverage.json.
 
 import argparse
 import json
-import os
-import platform
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -79,9 +76,7 @@ def main():
             values = ", ".join(f"{v:.2f} [{a:.2f}, {b:.2f}]" for v, a, b in found)
             print(f"  {candidate}: {values}")
             result["told apart"].setdefault(candidate, {})[str(volatility)] = found
-    result["versions"] = notebooks.versions()
-    result["hardware"] = f"{platform.machine()}, {os.cpu_count()} cores"
-    result["date"] = str(date.today())
+    result |= notebooks.provenance()
     Path(__file__).with_suffix(".json").write_text(
         json.dumps(result, indent=1) + "\n", encoding="utf-8"
     )

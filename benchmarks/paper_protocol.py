@@ -15,10 +15,7 @@ in the book's chapter 07.
 import argparse
 import hashlib
 import json
-import os
-import platform
 import time
-from datetime import date
 from pathlib import Path
 
 from gan_notes import notebooks
@@ -92,9 +89,7 @@ result = {
     "scores": scores.to_dict("records"),
     "trained_on": trained_on,
     "seconds": round(time.perf_counter() - began),
-    "versions": notebooks.versions(),
-    "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
-    "date": date.today().isoformat(),
+    **notebooks.provenance(),
 }
 if options.output:
     options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -11,11 +11,8 @@ the .json beside it.
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import time
-from datetime import date
 
 from gan_notes import load_prices, make_windows, notebooks
 
@@ -70,9 +67,7 @@ about = {
     "windows": options.windows,
     "days": days,
     "seconds": round(time.perf_counter() - began),
-    "versions": notebooks.versions(),
-    "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
-    "date": date.today().isoformat(),
+    **notebooks.provenance(),
 }
 path.with_suffix(".json").write_text(
     json.dumps(about, indent=1) + "\n", encoding="utf-8"

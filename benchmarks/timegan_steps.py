@@ -17,11 +17,9 @@ the networks are tiny and nothing is written: a test runs the script like that.
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
 from gan_notes import notebooks
@@ -199,9 +197,7 @@ result = {
         name: os.environ.get(f"TF_NUM_{name.upper()}_THREADS", "TensorFlow's choice")
         for name in ("intraop", "interop")
     },
-    "versions": notebooks.versions(),
-    "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
-    "date": date.today().isoformat(),
+    **notebooks.provenance(),
 }
 if not options.default_threads and not options.small:
     Path(__file__).with_suffix(".json").write_text(

@@ -11,11 +11,9 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
-from datetime import date
 from pathlib import Path
 
 import h5py
@@ -70,10 +68,8 @@ def ship(notebook, parameters):
         )
         about = {
             **origin,
-            "date": date.today().isoformat(),
             "parameters": chosen,
-            "versions": notebooks.versions(),
-            "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
+            **notebooks.provenance(),
         }
         return [
             keep(path, about)

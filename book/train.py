@@ -14,7 +14,6 @@ import argparse
 import os
 import platform
 import sys
-from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -144,9 +143,8 @@ def train(options):
     RECIPES[options.name](options.name, options)
     about = {
         **origin,
-        "date": date.today().isoformat(),
         "parameters": {},
-        "versions": notebooks.versions(),
+        **notebooks.provenance(),
         "hardware": f"{platform.machine()}, one thread",
     }
     (path,) = options.checkpoint_dir.glob("*.weights.h5")

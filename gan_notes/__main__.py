@@ -105,9 +105,8 @@ def _score(options: argparse.Namespace) -> None:
 
     made = notebooks.folders({"output_dir": options.output})
     notebooks.threads(recurrent=True)
-    import numpy as np
-
     from gan_notes import load_prices, make_windows
+    from gan_notes.data import transforms
     from gan_notes.data.exchange import read_windows
 
     positive = options.values != "levels"
@@ -126,7 +125,7 @@ def _score(options: argparse.Namespace) -> None:
     )
     real = [windows.train_prices, windows.test_prices]
     if returns:
-        real = [np.diff(np.log(x), axis=1) for x in real]
+        real = [transforms.changes(x, windows.transform.signed) for x in real]
     from gan_notes.evaluation import scorecard
 
     notebooks.repeatable(options.seed)

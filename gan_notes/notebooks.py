@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -437,6 +438,15 @@ def _plain(value):
     if isinstance(value, float) and not -float("inf") < value < float("inf"):
         return None
     return value
+
+
+def provenance() -> dict:
+    """Return where results that are stored come from: versions, hardware, date."""
+    return {
+        "versions": versions(),
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
+        "date": date.today().isoformat(),
+    }
 
 
 def versions() -> dict[str, str]:

@@ -256,9 +256,8 @@ def make_windows(
         raise ValueError(
             f"train_fraction: {train_fraction!r} came; use a number between 0 and 1."
         )
-    Transform.check(
-        prices, transform, differences
-    )  # test days too must have logarithms
+    # Of all days, since the test days must have logarithms too.
+    Transform.check(prices, transform, differences)
     span = sequence_length + (transform != "levels")  # days that a window needs
     cut = _training_days(len(prices), train_fraction)
     if cut < span or len(prices) - cut < 2 * span:

@@ -353,8 +353,16 @@ class StepModel(keras.Model):
         -------
         float32 array (n, ...), in the scale the model was trained on.
         """
+        return self.drawn(n, seed)
+
+    def drawn(self, n: int, seed: int | None, **options) -> np.ndarray:
+        """Return what the averaged networks make of noise; :meth:`generate` does.
+
+        `options` are those that a subclass's :meth:`noise` takes.
+        """
         seed = random.getrandbits(31) if seed is None else seed
-        z = self.noise(loop.whole(n, "n"), tf.constant([seed % 2**31, 2**30], tf.int32))
+        key = tf.constant([seed % 2**31, 2**30], tf.int32)
+        z = self.noise(loop.whole(n, "n"), key, **options)
         with self.averaged():
             return draws.in_parts(self, z).astype("float32")
 

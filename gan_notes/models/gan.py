@@ -203,9 +203,8 @@ class GAN(StepModel):
 
     def own_settings(self) -> dict:
         """Return the rules of the game."""
-        name = self.loss_name
         return {
-            "loss": name if isinstance(name, str) else checkpoint.of_function(name),
+            "loss": checkpoint.of_function(self.loss_name),
             "penalty": self.penalty_name and [self.penalty_name, self.penalty_weight],
             "discriminator_steps": self.discriminator_steps,
         }

@@ -8,7 +8,6 @@ are set right after training.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 
 import keras
@@ -21,7 +20,7 @@ from gan_notes.data.transforms import Transform
 from gan_notes.models import layers
 from gan_notes.models.base import Priced, StepModel
 from gan_notes.models.gan import GAN
-from gan_notes.training import draws, loop
+from gan_notes.training import loop
 
 UNITS = 48  # of the generator's GRU
 WIDTH, DEPTH = 256, 3  # of the critic's hidden layers
@@ -313,8 +312,8 @@ class ReturnsGAN(Priced, GAN):
                 raise ValueError(
                     f"level: {level!r} is neither a finite number nor {n} of them."
                 )
-        seed = random.getrandbits(31) if seed is None else seed
-        x = self._draw(n, seed % 2**31, length, level)
+        drawn = self.drawn(n, seed, length=length, level=level)
+        x = drawn[..., : self.features]
         if calibrated:
             x = np.stack(
                 [
@@ -325,18 +324,14 @@ class ReturnsGAN(Priced, GAN):
             )
         return x.astype("float32")
 
-    def _draw(self, n, seed, length=None, level=None) -> np.ndarray:
-        z = self.noise(n, tf.constant([seed, 2**30], tf.int32), length, level)
-        with self.averaged():
-            return draws.in_parts(self, z)[..., : self.features]
-
     def _calibration(self) -> list[dict]:
         """Return a rank table per ticker; it follows from the weights alone."""
         if self._calibrated is None or self._calibrated[0] != self.step:
-            values = self._draw(CALIBRATION, 0).reshape(-1, self.features)
+            values = self.drawn(CALIBRATION, 0).astype(float)
+            columns = values[..., : self.features].reshape(-1, self.features).T
             self._calibrated = (
                 self.step,
-                [transforms.rank_table(column) for column in values.T.astype(float)],
+                [transforms.rank_table(column) for column in columns],
             )
         return self._calibrated[1]
 

@@ -131,12 +131,16 @@ def plain(value):
     return json.loads(json.dumps(value, default=default))
 
 
-def of_function(function: Callable) -> list:
+def of_function(function: Callable | str | None) -> list | str | None:
     """Return a function's name, and 16 digits that change with what it computes.
+
+    What is known by name alone, such as a loss of Keras or ours, stays that name.
 
     That is its code, and the numbers and texts among its defaults and the variables of
     the functions around it; what it calls by name is not followed.
     """
+    if isinstance(function, str | None):
+        return function
     if not isinstance(function, types.FunctionType):
         return [describe(function)]  # an object that Keras can save
     values = [cell.cell_contents for cell in function.__closure__ or ()]

@@ -89,7 +89,7 @@ def fit(
             "batch_size": batch_size,
             "data": checkpoint.fingerprint(*given),
             "optimizer": model.optimizer.first_described,
-            "loss": keras.tree.map_structure(_told, model.loss),
+            "loss": keras.tree.map_structure(checkpoint.of_function, model.loss),
             "architecture": checkpoint.describe(model),
         }
     )
@@ -270,11 +270,6 @@ def refuse_another(model: keras.Model, done: int, was: dict, now: dict) -> None:
             f"{model.name} has done {done:,} steps of another training: "
             f"{difference}. Make a new model for this one."
         )
-
-
-def _told(loss) -> object:
-    """Return what a checkpoint compares of a loss: its name, or what it computes."""
-    return loss if isinstance(loss, str | None) else checkpoint.of_function(loss)
 
 
 def _outside() -> int:
