@@ -1,6 +1,7 @@
 """What several test files share: the chapters, what was built from them, a browser."""
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import sys
@@ -33,6 +34,15 @@ def pytest_addoption(parser):
         default=ROOT / "_build",
         help="folder of book/build.py: executed notebooks in staging, the site in html",
     )
+
+
+def benchmark(name):
+    """Return the script of that name under benchmarks/, as a module."""
+    path = ROOT / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def toc():

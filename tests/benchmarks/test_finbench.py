@@ -1,27 +1,20 @@
 """The leaderboard's protocol as benchmarks/finbench.py has it."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT, benchmark
 
 pytestmark = pytest.mark.long
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def finbench():
     """Return the script as a module."""
-    path = ROOT / "benchmarks" / "finbench.py"
-    spec = importlib.util.spec_from_file_location("finbench", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return benchmark("finbench")
 
 
 @pytest.fixture(scope="module")

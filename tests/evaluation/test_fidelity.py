@@ -1,11 +1,10 @@
 """Promises of the fidelity judges: many splits, a fair floor, no verdict by luck."""
 
-import importlib.util
 import json
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, benchmark
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,15 +18,7 @@ STORED = json.loads(
 )
 
 
-def benchmark():
-    path = ROOT / "benchmarks" / "floor_coverage.py"
-    spec = importlib.util.spec_from_file_location("floor_coverage", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-MARKET = benchmark()
+MARKET = benchmark("floor_coverage")
 
 
 def overlapping(days, length):
