@@ -173,12 +173,13 @@ def quiet(log):
 
 def execute(source, target, parameters):
     """Execute one notebook; return its seconds and, when it failed, a message."""
-    import papermill
     from papermill.exceptions import PapermillExecutionError
+
+    from gan_notes import notebooks
 
     started, failure = time.monotonic(), None
     try:
-        papermill.execute_notebook(
+        notebooks.execute(
             source,
             target,
             parameters,

@@ -27,6 +27,8 @@ ROW = ("metric", "candidate", "value", "low", "high", "better", "floor", "at_flo
 FOLDERS = ("checkpoint_dir", "output_dir")
 # More cores than that were not measured: there TensorFlow chooses.
 FEW_CORES = 4
+# Seconds a kernel has to answer; papermill's 60 are too few for a machine at full load.
+KERNEL_START = 180
 
 # the word behind `# type:`, for parameters that one chapter alone has
 TYPES = {
@@ -371,12 +373,47 @@ def run(
     except OSError as error:
         raise ValueError(f"{output} cannot be written ({error.strerror}).") from error
     try:
-        papermill.execute_notebook(str(notebook), str(output), parameters=values)
+        execute(notebook, output, values)
     except papermill.PapermillExecutionError as error:
         raise RuntimeError(
             f"{notebook.name} stopped, {error.ename}: {error.evalue} "
             f"What ran up to there is in {output}."
         ) from error
+
+
+def execute(
+    notebook: str | Path, output: str | Path, parameters: Mapping, **options
+) -> None:
+    """Run `papermill.execute_notebook` with a kernel whose channels are its own.
+
+    Parameters
+    ----------
+    notebook, output : paths
+    parameters : dict
+    **options
+        Passed on to papermill.
+
+    Notes
+    -----
+    By default a kernel's ports are chosen first and bound later; of two kernels that
+    start at once one may then never answer (jupyter_client, issue 487). Sockets in a
+    folder of their own leave nothing to collide. Windows has none, and a path of more
+    than about a hundred bytes cannot name one: there ports are used.
+    """
+    import papermill
+    from traitlets.config import Config
+
+    with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
+        sockets = {"transport": "ipc", "ip": f"{folder}/channel"}
+        possible = os.name == "posix" and len(os.fsencode(folder)) < 90
+        papermill.execute_notebook(
+            str(notebook),
+            str(output),
+            parameters,
+            start_timeout=KERNEL_START,
+            config=Config(KernelManager=sockets if possible else {}),
+            **options,
+        )
 
 
 def read(name: str, text: str, declared: str = "") -> object:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import types
 from pathlib import Path
 
@@ -198,6 +199,30 @@ rows = [dict(metric="coverage", candidate="copycat", value=float("nan"))]
 chapter.finish(rows, {"losses": figure}, {"synthetic": pd.DataFrame({"KO": [1.0]})},
                notes=["changes are differences"])
 """
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no sockets in files")
+def test_a_kernel_takes_no_port_that_another_could_take(tmp_path, monkeypatch):
+    """Where the folder of temporary files is too deep for a socket, ports are used."""
+    page = write_notebook(
+        tmp_path / "a.ipynb",
+        [
+            "import json, pathlib\n"
+            "from ipykernel.connect import get_connection_info\n"
+            "said = json.loads(get_connection_info())",
+            "seed = 0",
+            "pathlib.Path('said').write_text(said['transport'])",
+        ],
+    )
+    monkeypatch.chdir(tmp_path)
+    notebooks.execute(page, tmp_path / "out.ipynb", {}, progress_bar=False)
+    assert Path("said").read_text(encoding="utf-8") == "ipc"
+    deep = tmp_path / ("d" * 90)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    notebooks.execute(page, tmp_path / "out.ipynb", {}, progress_bar=False)
+    assert Path("said").read_text(encoding="utf-8") == "tcp"
+    assert not list(deep.iterdir()), "nothing is left"
 
 
 def test_results_are_written_where_output_dir_is_set(tmp_path):
