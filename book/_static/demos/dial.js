@@ -4,7 +4,11 @@
 // D(x) = sigmoid(w x + b). Rate, minibatch and the order of the moves are the chapter's,
 // and a test holds the slopes to the chapter's own functions.
 
+"use strict";
+
 {
+  const { Stage, slider, pushButton } = GanNotes;
+
   const MEAN = 2;
   const RATE = 0.1;
   const BATCH = 64;
@@ -26,7 +30,7 @@
     return w * mean(synthetic.map((v) => 1 - sigmoid(w * v + b)));
   }
 
-  class GanDial extends GanStage {
+  class GanDial extends Stage {
     static title = "Dial: you are the forger";
     static template = `
       <canvas id="game" role="img"></canvas>

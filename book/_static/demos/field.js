@@ -4,7 +4,11 @@
 // a test holds them to the chapter's own functions. z = [x, y] or [theta, psi]: the
 // first player is the generator and minimises, the second is the discriminator.
 
+"use strict";
+
 {
+  const { Stage, slider, choice, pushButton, minus } = GanNotes;
+
   // Where both players want to go, with friction g on the discriminator.
   const VELOCITY = {
     bilinear: ([x, y], g) => [-y, x - g * y], // V = x y
@@ -94,7 +98,7 @@
   const size = ([x, y]) => Math.hypot(x, y);
   const short = (v) => (v >= 1e4 || (v < 1e-3 && v > 0) ? v.toExponential(1).replace("e+", "e") : v.toFixed(3));
 
-  class GanField extends GanStage {
+  class GanField extends Stage {
     static title = "Field: two players on one surface";
     static template = `
       <div class="row try" role="group" aria-label="Try">
