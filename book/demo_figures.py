@@ -108,7 +108,7 @@ def lab():
     """The shipped GAN of chapter 01 on its ring, and what its D says."""
     from gan_notes.models import pretrained
 
-    gan = pretrained.load("gan_ring")
+    gan = pretrained.load("gan_ring_0")
     side = np.linspace(-3, 3, 41, dtype="float32")
     plane = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
     logits = gan.discriminator(plane).numpy().reshape(41, 41)

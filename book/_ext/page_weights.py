@@ -17,7 +17,7 @@ from gan_notes.models import pretrained
 def write(name, folder):
     """Write the shipped returns generator `name` to `folder`/`name`.js."""
     content = json.dumps(returns(rounded(name)))
-    text = f"shipped[{json.dumps(name)}] = {content};\n"
+    text = f"GanNotes.shipped[{json.dumps(name)}] = {content};\n"
     Path(folder, f"{name}.js").write_text(text, encoding="utf-8")
 
 
