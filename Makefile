@@ -50,7 +50,7 @@ repository: $(VENV)/installed ## make repository URL=...: point badges and links
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(call check,$(PYTHON))
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) -c constraints.txt -e ".[cpu,sample,finance,book,dev]"
+	$(BIN)/python $(PIP) -c constraints.txt -e ".[cpu,sample,finance,book,sweep,dev]"
 	@touch $@
 
 # As the notebooks' first cell does on Colab: skfolio alone, for the prices inside it.
