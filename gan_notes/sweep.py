@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import glob
 import hashlib
 import io
 import itertools
@@ -317,6 +318,9 @@ class Store:
             ) from error
         self.address = address
         self.local = isinstance(self.fs, LocalFileSystem)
+        if not self.local and glob.has_magic(address):
+            # fsspec would take them for patterns, also where it removes
+            raise ValueError(f"output: {address!r} may not hold any of *, ? and [.")
 
     def path(self, *names: str) -> str:
         """Return the path of something inside."""
@@ -356,7 +360,13 @@ class Store:
     def results(self, keys: list[str]) -> dict[str, dict]:
         """Return the content of every ``metrics.json`` that is whole, by key."""
         paths = {self.path("runs", key, "metrics.json"): key for key in keys}
-        found = self.fs.cat(list(paths), on_error="omit") if paths else {}
+        found = {}
+        if self.local:
+            for path in paths:
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    found[path] = Path(path).read_bytes()
+        elif paths:
+            found = self.fs.cat(list(paths), on_error="omit")
         whole = {}
         for path, content in found.items():
             with contextlib.suppress(ValueError, KeyError, TypeError):
@@ -788,11 +798,11 @@ def _papermill(folder, name, text, values, log, timeout) -> None:
     """Execute the notebook inside a folder."""
     source = folder / ".source.ipynb"
     source.write_text(text, encoding="utf-8")
+    paths = source, folder / name  # in which papermill would fill in what is in braces
     end = time.monotonic() + timeout if timeout else None
     try:
         notebooks.execute(
-            source,
-            folder / name,
+            *(str(path).replace("{", "{{").replace("}", "}}") for path in paths),
             values,
             progress_bar=False,
             stdout_file=log,
