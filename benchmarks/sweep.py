@@ -3,10 +3,10 @@
     python benchmarks/sweep.py [--runs 40] [--steps 20] [--sets 10000] [--small]
 
 `overhead`: seconds that a run of a notebook without work takes by a sweep of one worker
-more than by papermill alone, with and without the start of the worker. `speed`: chapter 03
-with few steps, so many runs by one worker and by two, in turn. `plan`: a grid of ten
-thousand sets, planned, and planned again where all of them are finished: seconds and
-the largest memory of the process. The machine must be quiet.
+more than by papermill alone, with and without the start of the worker. `speed`:
+chapter 03 with few steps, so many runs by one worker and by two, in turn. `plan`: a
+grid of ten thousand sets, planned, and planned again where all of them are finished:
+seconds and the largest memory of the process. The machine must be quiet.
 
 The last line is JSON; the same goes to benchmarks/sweep.json. With `--small` little is
 done and nothing is written: a test runs the script like that.
