@@ -175,7 +175,7 @@ NEARLY = st.from_regex(r"(product|sets): [\[\]{}:,&*!a1 \n-]{,60}")
 
 
 @given(st.text(max_size=300) | NEARLY)
-@settings(max_examples=int(os.environ.get("FUZZ", "150")))
+@settings(max_examples=int(os.environ.get("FUZZ", "100")))
 def test_any_text_is_a_grid_or_refused_in_our_words(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
