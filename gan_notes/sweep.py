@@ -792,6 +792,8 @@ def _execute(
                 said = _missing(folder, name)
             except Exception as error:
                 said = _error(error)
+                # what it has made so far is no result, and may be what fills the disk
+                _keep_only(folder, name, "log.txt")
             log.write(f"{said or 'finished'} after {time.monotonic() - began:.1f} s\n")
         store.move_in(folder, "failed" if said else "runs", run.key)
     if said:
@@ -824,6 +826,15 @@ def _papermill(folder, name, text, values, log, timeout) -> None:
         # Jupyter's client makes a loop for each run in this thread, and leaves it open.
         with contextlib.suppress(RuntimeError):  # where it made none
             asyncio.get_event_loop().close()
+
+
+def _keep_only(folder: Path, *names: str) -> None:
+    """Remove all else from a folder."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in names:
+            path.unlink()
 
 
 def _missing(folder: Path, name: str) -> str:

@@ -158,7 +158,7 @@ def goes_on(book, path, output):
 def test_a_sweep_that_is_killed_goes_on_and_leaves_no_process(tmp_path):
     process, *sweep_of = begun(tmp_path)
     process.kill()
-    process.wait()
+    process.communicate(timeout=20)  # until its workers have ended too
     until(lambda: not kernels(tmp_path / "out"), 20)
     assert set(metrics(tmp_path / "out")) <= {0, 1, 2}
     goes_on(*sweep_of)
