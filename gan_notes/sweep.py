@@ -49,10 +49,9 @@ MAX_GRID_BYTES = 10_000_000
 MAX_SETS = 100_000
 # What a chapter's kernel may need, in bytes: by default no more run than fit.
 RUN_MEMORY = 3 * 2**30
-# Runs handed to the cluster ahead of each core, so that none waits for the next.
-AHEAD = 2
-# Seconds in which a cluster has to answer.
+# Seconds in which a cluster has to answer, and after which it is asked for its size.
 ANSWER = 30
+REFRESH = 10
 # Metrics of finished runs are read so many at a time.
 CHUNK = 500
 # The report shows up to so many settings one by one.
@@ -632,7 +631,7 @@ class _Book:
 def _drive(
     client: Client, book: _Book, retries: int, timeout: float | None, gpu: bool
 ) -> None:
-    """Hand the runs to the cluster, a few ahead of its cores, until none is left."""
+    """Hand the runs to the cluster, as many as it has threads, until none is left."""
     waiting, tried, running = iter(book.waiting), Counter(), {}
     again: list[Run] = []
     asked = {"GPU": 1} if gpu else None
@@ -640,7 +639,8 @@ def _drive(
     with bar:
         while True:
             hosts = _slots(client)
-            while len(running) < AHEAD * max(1, hosts.total()):
+            # None in advance: a run that kills its worker would take others along.
+            while len(running) < max(1, hosts.total()):
                 run = again.pop() if again else next(waiting, None)
                 if run is None:
                     break
@@ -654,7 +654,9 @@ def _drive(
             if not running:
                 return
             try:
-                done = wait_for(list(running), return_when="FIRST_COMPLETED").done
+                done = wait_for(list(running), REFRESH, "FIRST_COMPLETED").done
+            except TimeoutError:
+                continue  # there may be more workers now
             except CancelledError as error:
                 gone = f"the scheduler {client.scheduler.address} is gone"
                 raise _Lost(gone) from error
@@ -677,6 +679,9 @@ def _drive(
                     # A full or vanished disk would fail all that are left, in turn.
                     book.store.write("sweep.trial", b"trial")
                     book.store.remove("sweep.trial")
+                finally:
+                    # or Dask would do it again if its worker were lost
+                    future.release()
 
 
 def _slots(client: Client) -> Counter:
