@@ -223,6 +223,7 @@ def image_scores(
     DataFrame, a row a candidate, and first the row "real": the mean over draws of 1,000
     training images. Its columns:
 
+    - "classes": those whose share is at least a quarter of that of the training images;
     - "class TV": total variation between the shares of classes and those of the
       training images, as the judge names both; a fresh real sample of that size has
       the one in "class TV, floor" (mean over draws);
@@ -269,6 +270,7 @@ def image_scores(
         fresh = random.multinomial(len(seen.features), target, size=FLOOR_DRAWS)
         gaps = [total_variation(one / one.sum(), target) for one in fresh]
         return {
+            "classes": int((seen.shares() >= target / 4).sum()),
             "class TV": total_variation(seen.shares(), target),
             "class TV, floor": np.mean(gaps),
             "confident share": seen.sure() / sure,
