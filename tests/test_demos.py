@@ -659,6 +659,7 @@ EMBEDDED = {
     "book/01_intuition": ["dial", "lab"],
     "book/02_minimax": ["value"],
     "book/03_dynamics": ["field"],
+    "book/04_dcgan": ["latent"],
     "book/06_timegan": ["market"],
 }
 
@@ -701,7 +702,7 @@ def test_figures_are_what_their_script_draws(tmp_path, monkeypatch):
     import demo_figures
 
     assert demo_figures.FOLDER == FOLDER
-    for name in ("lab", "market"):  # TensorFlow, seconds
+    for name in ("lab", "market", "latent"):  # TensorFlow, seconds
         monkeypatch.setattr(demo_figures, name, demo_figures.dial)
     demo_figures.main(tmp_path)
     for name in set(DEMOS) - {"lab"}:
