@@ -1,6 +1,6 @@
 # `make` lists the targets; README.md gives the plain commands behind them.
 .DEFAULT_GOAL := help
-.PHONY: help book test test-long serve lint bench clean test-colab repository
+.PHONY: help book test test-long fuzz serve lint bench clean test-colab repository
 
 CHECK := import sys, ensurepip; assert (3, 11) <= sys.version_info < (3, 14)
 # The first of these names that is a Python 3.11, 3.12 or 3.13; `make PYTHON=...` chooses.
@@ -28,6 +28,9 @@ test: $(VENV)/installed lint ## lint, unit tests, every notebook small, its site
 test-long: $(VENV)/installed ## demos in a browser, long trainings, judges that are judged
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "long and not site" tests
 
+fuzz: $(VENV)/installed ## more than ten thousand damaged files and grids (minutes)
+	FUZZ=2500 $(BIN)/python -m pytest -q -n 2 tests/data/test_fuzz.py tests/test_sweep.py
+
 serve: $(VENV)/installed ## show the built site at http://127.0.0.1:8000
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
 
@@ -50,7 +53,7 @@ repository: $(VENV)/installed ## make repository URL=...: point badges and links
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(call check,$(PYTHON))
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) -c constraints.txt -e ".[cpu,sample,finance,book,dev]"
+	$(BIN)/python $(PIP) -c constraints.txt -e ".[cpu,sample,finance,book,sweep,dev]"
 	@touch $@
 
 # As the notebooks' first cell does on Colab: skfolio alone, for the prices inside it.

@@ -1,6 +1,7 @@
-"""``python -m gan_notes``: rerun a notebook, draw samples, judge them.
+"""``python -m gan_notes``: rerun a notebook, once or often, draw samples, judge them.
 
 python -m gan_notes run NOTEBOOK OUTPUT -p steps 500 -p seed 1
+python -m gan_notes sweep NOTEBOOK grid.yaml --output DIR --workers 2
 python -m gan_notes generate NAME --n 1000 --seed 0 --output FILE
 python -m gan_notes generate --list
 python -m gan_notes score SYNTHETIC --real PRICES --quick --output DIR
@@ -14,7 +15,10 @@ from pathlib import Path
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 0, or 1 after one line that says what is wrong."""
+    """Run the command line; return 0, or 1 after one line that says what is wrong.
+
+    A sweep returns 1 too where a run failed, and 130 where it was interrupted.
+    """
     parser = argparse.ArgumentParser(prog="python -m gan_notes")
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser(
@@ -24,6 +28,21 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("output", help="where the executed notebook is written")
     take_parameters(run)
     run.set_defaults(command=_run)
+    swept = commands.add_parser(
+        "sweep", help="execute a notebook for each set of a grid, side by side"
+    )
+    swept.add_argument("notebook")
+    swept.add_argument("grid", help="YAML: product, sets, or both")
+    swept.add_argument("--output", required=True, help="a folder, or s3://, gs://, ...")
+    where = swept.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, help="runs side by side on this machine")
+    where.add_argument("--scheduler", default="", help="of a Dask cluster: tcp://...")
+    swept.add_argument("--gpu", action="store_true", help="each run takes a GPU")
+    swept.add_argument("--resume", action="store_true", help="skip what is finished")
+    swept.add_argument("--retries", type=int, default=0, help="of a failed run (0)")
+    swept.add_argument("--timeout", type=float, help="seconds that a run may take")
+    swept.add_argument("--dry-run", action="store_true", help="check, and run nothing")
+    swept.set_defaults(command=_sweep)
     generate = commands.add_parser(
         "generate", help="draw windows or images from a shipped generator"
     )
@@ -59,17 +78,40 @@ def main(arguments: list[str] | None = None) -> int:
     judged.set_defaults(command=_score)
     options = parser.parse_args(arguments)
     try:
-        options.command(options)
+        return options.command(options) or 0
     except (ValueError, RuntimeError, ModuleNotFoundError, OSError) as error:
         print(f"gan_notes: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 def _run(options: argparse.Namespace) -> None:
     from gan_notes import notebooks
 
     notebooks.run(options.notebook, options.output, dict(options.parameters))
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    """Sweep, say what came of it, and return the exit code."""
+    from gan_notes import sweep
+
+    given = dict(vars(options))
+    del given["command"]
+    made = sweep.sweep(**given)
+    count = made.runs["state"].value_counts().get
+    print(
+        f"{len(made.runs):,} runs: {count('finished', 0):,} finished, "
+        f"{count('failed', 0):,} failed, {count('waiting', 0):,} waiting"
+    )
+    if options.dry_run:
+        return 0
+    for _, run in made.failed.iterrows():
+        print(f"{options.output}/failed/{run['run']}: {run['error']}", file=sys.stderr)
+    if made.stopped:
+        print(f"stopped: {made.stopped}; go on by --resume", file=sys.stderr)
+    print(f"{options.output}/report.html")
+    if made.stopped == sweep.INTERRUPTED:
+        return 130
+    return 0 if made.complete else 1
 
 
 def _generate(options: argparse.Namespace) -> None:

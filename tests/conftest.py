@@ -1,9 +1,11 @@
 """What several test files share: the chapters, what was built from them, a browser."""
 
 import contextlib
+import errno
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -99,6 +101,32 @@ def missing(reason):
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def mount(tmp_path, monkeypatch):
+    """Return a folder on a mount of its own, or one that is renamed into like that."""
+    folder = tmp_path / "mount"
+    folder.mkdir()
+    if sys.platform == "linux" and os.geteuid() == 0:
+        options = ["-t", "tmpfs", "-o", "size=4m", "tmpfs", folder]
+        mounted = (
+            subprocess.run(["mount", *options], capture_output=True).returncode == 0
+        )
+    else:
+        mounted = False
+    if not mounted:
+        replace = os.replace
+
+        def within(source, target):
+            if folder not in Path(source).parents:
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+            replace(source, target)
+
+        monkeypatch.setattr(os, "replace", within)
+    yield folder
+    if mounted:
+        subprocess.run(["umount", folder], check=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,7 +20,11 @@ FLOORS = ["data", "training", "models", "evaluation"]
 # Imported by name and installed by yfinance, which could not work without them.
 WITH_YFINANCE = {"platformdirs", "curl_cffi", "requests"}
 # The import name of a requirement, where the two differ.
-IMPORT_NAME = {"scikit-learn": "sklearn", "tensorflow-cpu": "tensorflow"}
+IMPORT_NAME = {
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+    "tensorflow-cpu": "tensorflow",
+}
 
 
 def requirements(*extras):

@@ -1,6 +1,5 @@
 """Reruns: parameters checked at the door, results on disk whole or not at all."""
 
-import errno
 import json
 import os
 import subprocess
@@ -283,32 +282,6 @@ def test_nothing_half_written_when_a_result_cannot_be_saved(tmp_path):
         )
     assert list((tmp_path / "out").iterdir()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-@pytest.fixture
-def mount(tmp_path, monkeypatch):
-    """Return a folder on a mount of its own, or one that is renamed into like that."""
-    folder = tmp_path / "mount"
-    folder.mkdir()
-    if sys.platform == "linux" and os.geteuid() == 0:
-        options = ["-t", "tmpfs", "-o", "size=4m", "tmpfs", folder]
-        mounted = (
-            subprocess.run(["mount", *options], capture_output=True).returncode == 0
-        )
-    else:
-        mounted = False
-    if not mounted:
-        replace = os.replace
-
-        def within(source, target):
-            if folder not in Path(source).parents:
-                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-            replace(source, target)
-
-        monkeypatch.setattr(os, "replace", within)
-    yield folder
-    if mounted:
-        subprocess.run(["umount", folder], check=True)
 
 
 def test_results_are_written_to_a_mount_of_its_own(mount):

@@ -15,6 +15,8 @@ import pandas as pd
 
 DAY = pd.Timedelta(days=1)
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
+# The whole years that fit into nanoseconds since 1970, which pandas counts in.
+FIRST_YEAR, LAST_YEAR = 1678, 2261
 # Orders of three numbers.
 LONG_YEAR = (("%m", "%d", "%Y"), ("%d", "%m", "%Y"))
 SHORT_YEAR = (("%m", "%d", "%y"), ("%d", "%m", "%y"))
@@ -70,7 +72,13 @@ def read(values, where: str) -> pd.DatetimeIndex:
     if not pd.api.types.is_datetime64_any_dtype(column):
         codes, texts = pd.factorize(column)  # a long file has each date many times
         column = _parse(pd.Series(texts, dtype=object), where).take(codes)
-    return pd.DatetimeIndex(column).tz_localize(None).as_unit("ns").rename("date")
+    index = pd.DatetimeIndex(column).tz_localize(None).rename("date")
+    if (index.year < FIRST_YEAR).any() or (index.year > LAST_YEAR).any():
+        raise ValueError(
+            f"{where}: {min(index).date()} to {max(index).date()} leaves the years "
+            f"{FIRST_YEAR} to {LAST_YEAR}; correct the dates."
+        )
+    return index.as_unit("ns")
 
 
 def places(values, shape: tuple[int, ...]) -> pd.DatetimeIndex | list:

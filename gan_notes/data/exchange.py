@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gan_notes.data import files
+
 KEYS = ["window", "day"]
 SUFFIXES = (".parquet", ".csv", ".npy")
 
@@ -103,11 +105,14 @@ def read_windows(
     if not path.is_file():
         raise FileNotFoundError(f"synthetic: there is no file {path}; check the path.")
     kind = _kind(path)
-    read = {".npy": np.load, ".csv": pd.read_csv, ".parquet": pd.read_parquet}[kind]
+    read = {".npy": _array, ".csv": pd.read_csv, ".parquet": pd.read_parquet}[kind]
     try:
+        files.check_size(path)
         found = read(path)
-    except (ValueError, OSError, EOFError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except files.TooLarge:
+        raise
+    except files.UNREADABLE as error:
+        reason = files.reason(error)
         raise ValueError(
             f"{path.name} cannot be read as {kind[1:]} ({reason}); write it anew."
         ) from error
@@ -144,6 +149,11 @@ def read_windows(
         )
     shape = (len(lengths), int(lengths.iloc[0]) if len(lengths) else 0, len(columns))
     return found[columns].to_numpy("float64").reshape(shape)
+
+
+def _array(path: Path) -> np.ndarray:
+    # A map of a file is no larger than it is, whatever shape it says it has.
+    return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _kind(path: Path) -> str:

@@ -6,13 +6,27 @@ ticker keeps its zeros and a price its decimal comma until they are asked for.
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
+import lzma
 import os
 import re
+import tokenize
+import zipfile
+import zlib
 from pathlib import Path
 
 import pandas as pd
 
+# What a table may take in memory, in bytes: twenty series of minutes for fifteen years.
+MAX_BYTES = 500_000_000
+PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+# How files of these formats fail that are cut off, damaged or something else.
+UNREADABLE = (
+    *(ValueError, OSError, EOFError, ImportError, MemoryError, NotImplementedError),
+    *(csv.Error, lzma.LZMAError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
 SEPARATORS = ",;\t|"
 WEB_PAGES = ("<!doctype", "<html", "<?xml")
 LEVEL_WORDS = ("", "price", "ticker", "symbol", "attributes")
@@ -46,7 +60,8 @@ def read_table(source: str | os.PathLike) -> pd.DataFrame:
     FileNotFoundError
         There is no such file.
     ValueError
-        It cannot be read as what its name says, or holds no rows.
+        It cannot be read as what its name says, is larger than `MAX_BYTES` (unpacked,
+        where it is compressed), or holds no rows.
     """
     path = Path(source).expanduser()
     if not path.is_file():
@@ -56,16 +71,71 @@ def read_table(source: str | os.PathLike) -> pd.DataFrame:
         )
     read = _parquet if path.suffix.lower() in (".parquet", ".pq") else _csv
     try:
+        check_size(path)
         names, frame = read(path)
-    except (ValueError, OSError, csv.Error) as error:
+    except TooLarge:
+        raise
+    except UNREADABLE as error:
         raise ValueError(
-            f"{path.name} cannot be read ({str(error).strip().splitlines()[0]}); save "
-            "it as comma-separated UTF-8 text or as Parquet."
+            f"{path.name} cannot be read ({reason(error)}); save it as comma-separated "
+            "UTF-8 text or as Parquet."
         ) from error
     frame.columns = [_joined(*n) if isinstance(n, tuple) else _name(n) for n in names]
     if not len(frame):
         raise ValueError(f"{path.name} has names of columns but no rows below them.")
     return frame.reset_index(drop=True)
+
+
+class TooLarge(ValueError):
+    """A file whose content would fill the memory."""
+
+
+def check_size(path: Path) -> None:
+    """Refuse a file whose content would fill the memory, without reading it whole.
+
+    Parameters
+    ----------
+    path : Path
+        What is compressed is unpacked piece by piece, to count; of Parquet the cells
+        are counted.
+
+    Raises
+    ------
+    TooLarge
+        There is more of it than `MAX_BYTES`. A file that is no such file raises errors
+        of its format, which `UNREADABLE` lists.
+    """
+    kind, packed = path.suffix.lower(), ""
+    size = path.stat().st_size
+    if size <= MAX_BYTES and kind in (*PACKED, ".zip"):
+        size, packed = _unpacked(path, kind), " when it is unpacked"
+    elif size <= MAX_BYTES and kind in (".parquet", ".pq"):
+        from pyarrow import parquet
+
+        table = parquet.read_metadata(path)
+        size = 8 * table.num_rows * table.num_columns
+    if size > MAX_BYTES:
+        raise TooLarge(
+            f"{path.name} has more than {MAX_BYTES / 1e9:g} GB{packed}; give a shorter "
+            "period, or fewer columns."
+        )
+
+
+def reason(error: BaseException) -> str:
+    """Return the first line of an error, or its name where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _unpacked(path: Path, kind: str) -> int:
+    """Count the bytes of what is compressed, up to where it is too much."""
+    if kind == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            return sum(member.file_size for member in archive.infolist())
+    size = 0
+    with PACKED[kind](path) as file:
+        while (piece := file.read(2**20)) and size <= MAX_BYTES:
+            size += len(piece)
+    return size
 
 
 def plain(name: str) -> str:
