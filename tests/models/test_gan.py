@@ -56,12 +56,21 @@ def plain(seed=0, **options):
 @pytest.mark.parametrize(
     "options",
     [
-        {"loss": "minimax"},
         {"loss": "non_saturating"},
-        {"loss": "hinge"},
-        {"loss": "wasserstein", "penalty": "gradient", "discriminator_steps": 3},
-        {"loss": "non_saturating", "penalty": "r1"},
-        {"loss": "relativistic", "penalty": "r1_r2"},
+        *(
+            pytest.param(options, marks=pytest.mark.long)
+            for options in (
+                {"loss": "minimax"},
+                {"loss": "hinge"},
+                {
+                    "loss": "wasserstein",
+                    "penalty": "gradient",
+                    "discriminator_steps": 3,
+                },
+                {"loss": "non_saturating", "penalty": "r1"},
+                {"loss": "relativistic", "penalty": "r1_r2"},
+            )
+        ),
     ],
 )
 def test_every_loss_trains_and_repeats(options):
@@ -205,6 +214,7 @@ def test_penalty_and_weight_survive_saving(tmp_path, penalty):
     pd.testing.assert_frame_equal(*rows)
 
 
+@pytest.mark.long
 def test_penalties_hold_the_slope_down():
     """The heavier, the flatter the critic at the real samples."""
     slopes = []
