@@ -82,7 +82,7 @@ class Plan:
     name: str
     text: str
     runs: list[Run]
-    checkpoints: bool
+    defaults: dict
 
     @property
     def code(self) -> str:
@@ -256,7 +256,7 @@ def plan(notebook: str | Path, grid: str | Path) -> Plan:
         seen[key] = number
         runs.append(Run(key, values))
     text = notebook.read_text(encoding="utf-8")
-    return Plan(notebook.name, text, runs, "checkpoint_dir" in known)
+    return Plan(notebook.name, text, runs, defaults)
 
 
 class _Reader:
@@ -599,7 +599,10 @@ class _Book:
             }
         )
         given = pd.DataFrame(
-            [[run.parameters.get(n) for n in varied] for run in self.plan.runs],
+            [
+                [run.parameters.get(n, self.plan.defaults[n]) for n in varied]
+                for run in self.plan.runs
+            ],
             columns=list(varied),
         )
         metrics = pd.DataFrame(self.rows, columns=["run", *notebooks.ROW])
@@ -647,7 +650,7 @@ def _drive(
                 tried[run.key] += 1
                 future = client.submit(
                     _execute, book.plan.name, book.plan.text, run, book.store.address,
-                    book.plan.checkpoints, timeout, hosts, gpu,
+                    "checkpoint_dir" in book.plan.defaults, timeout, hosts, gpu,
                     pure=False, resources=asked, key=f"{run.key}-{uuid.uuid4()}",
                 )  # fmt: skip
                 running[future] = run
@@ -917,7 +920,9 @@ def _page(name: str, made: Outcome) -> str:
         )
         span = (high - low) or 1.0
         rows = []
-        for values, group in part.groupby(by, sort=False, dropna=False):
+        order = {name: n for n, name in enumerate(part["candidate"].unique())}
+        groups = part.groupby(by, sort=False, dropna=False)
+        for values, group in sorted(groups, key=lambda pair: order[pair[0][0]]):
             value = group["value"].sort_values()
             floor = group["floor"].median()
             rows.append(
