@@ -56,6 +56,8 @@ REFRESH = 10
 CHUNK = 500
 # The report shows up to so many settings one by one.
 MAX_SETTINGS = 40
+# A folder for each GPU; only Linux has it, as TensorFlow has GPUs only there.
+GPUS = Path("/proc/driver/nvidia/gpus")
 NUMBERS = ("value", "low", "high", "floor")
 INTERRUPTED = "interrupted"
 THREADS = (
@@ -765,7 +767,7 @@ def _fitting() -> int:
 
 
 def _gpus() -> int:
-    found = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    found = len(list(GPUS.glob("*")))  # loading TensorFlow to ask would take one
     if not found:
         raise ValueError("gpu: no NVIDIA GPU is found here; leave --gpu out.")
     return found

@@ -213,6 +213,22 @@ def test_a_scheduler_that_is_lost_is_named_and_the_sweep_goes_on_elsewhere(tmp_p
                 started.communicate()
 
 
+@pytest.mark.long
+def test_each_worker_of_this_machine_has_a_gpu_of_its_own(tmp_path):
+    """Which GPU a run may see; whether there is one, TensorFlow finds out."""
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    body = (
+        f"open({str(seen)!r} + '/' + os.environ['CUDA_VISIBLE_DEVICES'], 'w').close()\n"
+        f"while len(os.listdir({str(seen)!r})) < 2: time.sleep(0.1)"
+    )
+    book, path = page(tmp_path, body), grid(tmp_path, "product: {seed: [0, 1]}")
+    out = tmp_path / "out"
+    made = sweep.sweep(book, path, str(out), workers=2, gpu=True, timeout=60)
+    whole(out, made, {0, 1})
+    assert {path.name for path in seen.iterdir()} == {"0", "1"}
+
+
 BIG = "if seed == 1:\n    open('big', 'wb').write(bytes(steps * 2**20))"
 
 

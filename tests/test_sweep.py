@@ -1,6 +1,7 @@
 """Sweeps: a grid is checked whole, each run is there whole or not at all."""
 
 import ast
+import contextlib
 import io
 import json
 import math
@@ -11,7 +12,7 @@ import time
 import fsspec
 import pandas as pd
 import pytest
-from conftest import write_notebook
+from conftest import tab, write_notebook
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -507,6 +508,26 @@ def test_a_store_that_breaks_is_told_in_one_sentence(bucket, monkeypatch):
 # Threads and machines
 
 
+@contextlib.contextmanager
+def inside(workers):
+    """Give the address of a cluster inside this process."""
+    with sweep.LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=False,
+        dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+    ) as made:
+        yield made.scheduler_address
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Return the address of a cluster of one worker inside this process."""
+    with inside(1) as address:
+        yield address
+
+
 def test_runs_side_by_side_share_the_cores(monkeypatch):
     monkeypatch.setattr(os, "environ", {"MKL_NUM_THREADS": "7"})
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
@@ -524,6 +545,30 @@ def test_no_more_runs_side_by_side_than_cores_and_memory(monkeypatch):
     for memory, expected in ((10, 3), (1, 1), (1000, 16)):
         monkeypatch.setattr(system, "MEMORY_LIMIT", memory * 2**30)
         assert sweep._fitting() == expected
+
+
+def test_gpus_are_counted_and_none_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "GPUS", tmp_path)
+    with pytest.raises(ValueError, match="gpu: no NVIDIA GPU is found here"):
+        sweep._gpus()
+    for name in ("0000:01:00.0", "0000:02:00.0"):
+        (tmp_path / name).mkdir()
+    assert sweep._gpus() == 2
+
+
+def test_a_cluster_that_cannot_do_the_work_is_refused(
+    tmp_path, bucket, cluster, monkeypatch
+):
+    monkeypatch.setattr(sweep, "ANSWER", 1)
+    book, path = page(tmp_path), grid(tmp_path, "- seed: 0")
+    with pytest.raises(RuntimeError, match=r"gpu: no worker of .* declares one; start"):
+        sweep.sweep(book, path, bucket, scheduler=cluster, gpu=True, resume=True)
+    with pytest.raises(
+        RuntimeError, match=r"127\.0\.0\.1:1 does not answer; start one by"
+    ):
+        sweep.sweep(book, path, bucket, scheduler="tcp://127.0.0.1:1", resume=True)
+    with inside(0) as address, pytest.raises(RuntimeError, match="has no workers; st"):
+        sweep.sweep(book, path, bucket, scheduler=address, resume=True)
 
 
 # The summary and the report
@@ -583,6 +628,26 @@ def test_many_settings_share_a_line(tmp_path):
     assert html.count("<b ") <= 50
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_report_fits_a_screen_and_a_phone(tmp_path, browser, width):
+    sets = "sets: [{tickers: 'GE,JNJ,JPM,KO,WMT,XOM,AAPL,AMD'}, {tickers: KO}]"
+    book = outcome(tmp_path, (0, 1, 2), sets, {1: "ValueError: " + "x" * 200})
+    file = tmp_path / "report.html"
+    file.write_text(sweep._page("page.ipynb", book.outcome()), encoding="utf-8")
+    with tab(browser, width) as seen:
+        seen.page.goto(file.as_uri())
+        size = "document.documentElement.scrollWidth"
+        assert seen.page.evaluate(size) <= width
+        strip = seen.page.get_by_role("img").first.bounding_box()
+        dots = [dot.bounding_box() for dot in seen.page.locator(".strip b").all()]
+        assert len(dots) == 5
+        for dot in dots:
+            middle = dot["x"] + dot["width"] / 2
+            assert strip["x"] - 1 <= middle <= strip["x"] + strip["width"] + 1
+        seen.clean()
+
+
 def test_a_report_without_a_finished_run(tmp_path):
     html = sweep._page(
         "page.ipynb", outcome(tmp_path, (0,), errors={0: "no"}).outcome()
@@ -591,21 +656,6 @@ def test_a_report_without_a_finished_run(tmp_path):
 
 
 # Whole sweeps
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """Return the address of a cluster inside this process."""
-    from dask.distributed import LocalCluster
-
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=False,
-        dashboard_address=None,
-        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-    ) as made:
-        yield made.scheduler_address
 
 
 def read_table(address, name):
