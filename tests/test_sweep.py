@@ -559,12 +559,13 @@ def test_gpus_are_counted_and_none_is_an_error(tmp_path, monkeypatch):
 def test_a_cluster_that_cannot_do_the_work_is_refused(
     tmp_path, bucket, cluster, monkeypatch
 ):
-    monkeypatch.setattr(sweep, "ANSWER", 1)
     book, path = page(tmp_path), grid(tmp_path, "- seed: 0")
     with pytest.raises(RuntimeError, match=r"gpu: no worker of .* declares one; start"):
         sweep.sweep(book, path, bucket, scheduler=cluster, gpu=True, resume=True)
+    monkeypatch.setattr(sweep, "ANSWER", 1)
     with pytest.raises(RuntimeError, match=r"127\.0\.0\.1:1 does not answer; start"):
         sweep.sweep(book, path, bucket, scheduler="tcp://127.0.0.1:1", resume=True)
+    monkeypatch.setattr(sweep, "ANSWER", 5)
     with inside(0) as address, pytest.raises(RuntimeError, match="has no workers; st"):
         sweep.sweep(book, path, bucket, scheduler=address, resume=True)
 
