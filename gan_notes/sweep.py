@@ -315,7 +315,10 @@ class Store:
 
     def __init__(self, address: str):
         try:
-            self.fs, self.root = fsspec.core.url_to_fs(os.path.expanduser(address))
+            # Others write there too: what was listed a minute ago may be wrong.
+            self.fs, self.root = fsspec.core.url_to_fs(
+                os.path.expanduser(address), use_listings_cache=False
+            )
         except (ValueError, ImportError) as error:
             raise ValueError(
                 f"output: {address!r} cannot be opened: {error}"
@@ -355,7 +358,7 @@ class Store:
     def keys(self) -> set[str]:
         """Return the names of all folders among the finished runs."""
         try:
-            listed = self.fs.ls(self.path("runs"), detail=False, refresh=True)
+            listed = self.fs.ls(self.path("runs"), detail=False)
         except FileNotFoundError:
             return set()
         return {path.rstrip("/").rpartition("/")[2] for path in listed}

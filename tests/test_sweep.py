@@ -658,7 +658,8 @@ def test_a_report_without_a_finished_run(tmp_path):
 
 
 def read_table(address, name):
-    content = fsspec.filesystem("memory").cat_file(f"{address}/{name}")
+    files, path = fsspec.url_to_fs(address)
+    content = files.cat_file(f"{path}/{name}")
     readers = {"csv": pd.read_csv, "parquet": pd.read_parquet}
     return readers[name.rpartition(".")[2]](io.BytesIO(content))
 
@@ -666,20 +667,24 @@ def read_table(address, name):
 def test_a_sweep_into_a_bucket_goes_on_after_failures(
     tmp_path, bucket, cluster, capsys
 ):
+    goes_on_after_failures(tmp_path, bucket, ["--scheduler", cluster], capsys)
+
+
+def goes_on_after_failures(tmp_path, bucket, where, capsys):
     """One run fails until the file is there; nothing of it is taken for finished."""
     mended = tmp_path / "mended"
     body = f"if seed == 1 and not os.path.exists({str(mended)!r}):\n    1 / 0"
     book = page(tmp_path, body)
     path = grid(tmp_path, "product: {seed: [0, 1], tickers: ['{open(\"x\")}']}")
     command = ["sweep", str(book), str(path), "--output", bucket]
-    command += ["--scheduler", cluster, "--retries", "1"]
+    command += [*where, "--retries", "1"]
     assert __main__.main(command) == 1
     said = capsys.readouterr()
     assert "2 runs: 1 finished, 1 failed, 0 waiting" in said.out
     assert said.err.count("ZeroDivisionError: division by zero") == 3
     runs = read_table(bucket, "runs.csv")
     assert runs["state"].tolist() == ["finished", "failed"]
-    files = fsspec.filesystem("memory")
+    files, _ = fsspec.url_to_fs(bucket, use_listings_cache=False)
     good, bad = runs["run"]
     kept = {path.rpartition("/")[2] for path in files.find(f"{bucket}/runs/{good}")}
     assert kept == {"page.ipynb", "log.txt", "metrics.json"}
