@@ -25,7 +25,7 @@ import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,7 @@ CHUNK = 500
 MAX_SETTINGS = 40
 # A folder for each GPU; only Linux has it, as TensorFlow has GPUs only there.
 GPUS = Path("/proc/driver/nvidia/gpus")
+COLUMNS = ("run", "state", "seconds", "error", *notebooks.ROW)
 NUMBERS = ("value", "low", "high", "floor")
 INTERRUPTED = "interrupted"
 THREADS = (
@@ -96,7 +97,7 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """What became of a sweep."""
+    """What became of a sweep: its runs, their metrics, and why it stopped if it did."""
 
     runs: pd.DataFrame
     metrics: pd.DataFrame
@@ -325,6 +326,7 @@ class Store:
             ) from error
         self.address = address
         self.local = isinstance(self.fs, LocalFileSystem)
+        self.absolute = self.root if self.local else address
         if not self.local and glob.has_magic(address):
             # fsspec would take them for patterns, also where it removes
             raise ValueError(f"output: {address!r} may not hold any of *, ? and [.")
@@ -355,10 +357,10 @@ class Store:
             return None
 
     @_asked
-    def keys(self) -> set[str]:
-        """Return the names of all folders among the finished runs."""
+    def keys(self, kind: str = "runs") -> set[str]:
+        """Return the names of all folders among the finished or the failed runs."""
         try:
-            listed = self.fs.ls(self.path("runs"), detail=False)
+            listed = self.fs.ls(self.path(kind), detail=False)
         except FileNotFoundError:
             return set()
         return {path.rstrip("/").rpartition("/")[2] for path in listed}
@@ -499,6 +501,11 @@ def sweep(
         Anything wrong with the notebook, the grid or `output`; nothing has run then.
     RuntimeError
         The cluster does not answer.
+
+    Notes
+    -----
+    Workers of this machine are fresh processes, which load the script that called: in
+    a script of your own let the call stand below ``if __name__ == "__main__":``.
     """
     for name, value, least in (("workers", workers, 1), ("retries", retries, 0)):
         if value is not None and value < least:
@@ -608,14 +615,15 @@ class _Book:
                 [run.parameters.get(n, self.plan.defaults[n]) for n in varied]
                 for run in self.plan.runs
             ],
-            columns=list(varied),
+            # a column of the tables keeps its name, a parameter of that name does not
+            columns=[f"{n} given" if n in COLUMNS else n for n in varied],
         )
         metrics = pd.DataFrame(self.rows, columns=["run", *notebooks.ROW])
         metrics = metrics.astype(
             dict.fromkeys(NUMBERS, float) | {"at_floor": "boolean"}
         )
         named = given.assign(run=states["run"])
-        metrics = named.merge(metrics, on="run", suffixes=("", " of the metric"))
+        metrics = named.merge(metrics, on="run")
         return Outcome(states.join(given), metrics, self.stopped)
 
     def _state(self, key: str) -> str:
@@ -631,7 +639,7 @@ class _Book:
         self.store.write("summary.parquet", parquet.getvalue())
         self.store.write("summary.csv", made.metrics.to_csv(index=False).encode())
         self.store.write("runs.csv", made.runs.to_csv(index=False).encode())
-        page = _page(self.plan.name, made)
+        page = _page(self.plan.name, made, self.store.keys("failed"))
         self.store.write("report.html", page.encode())
         return made
 
@@ -654,7 +662,7 @@ def _drive(
                     break
                 tried[run.key] += 1
                 future = client.submit(
-                    _execute, book.plan.name, book.plan.text, run, book.store.address,
+                    _execute, book.plan.name, book.plan.text, run, book.store.absolute,
                     "checkpoint_dir" in book.plan.defaults, timeout, hosts, gpu,
                     pure=False, resources=asked, key=f"{run.key}-{uuid.uuid4()}",
                 )  # fmt: skip
@@ -909,7 +917,7 @@ def _error(error: BaseException) -> str:
     return " ".join(said.split())[:500]
 
 
-def _page(name: str, made: Outcome) -> str:
+def _page(name: str, made: Outcome, logs: Collection[str] = ()) -> str:
     """Return the report: failures, then each metric over seeds beside its floor."""
     given = list(made.runs.columns[4:])
     varied = [
@@ -965,7 +973,8 @@ def _page(name: str, made: Outcome) -> str:
         {
             "run": row["run"],
             "error": row["error"],
-            "set": _setting(row[given].to_dict()),
+            "set": _setting(row[given].to_dict()) or row["run"],
+            "log": row["run"] in logs,  # none where its worker was killed
         }
         for _, row in made.failed.iterrows()
     ]

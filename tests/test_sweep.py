@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import sys
 import time
 
 import fsspec
@@ -605,8 +606,10 @@ def test_the_summary_has_a_row_for_each_metric_with_its_parameters(tmp_path):
 def test_the_report_shows_failures_first_and_each_value_beside_its_floor(tmp_path):
     sets = "sets: [{tickers: <script>}, {tickers: KO}]"
     book = outcome(tmp_path, (0, 1, 2), sets, {1: "ValueError: <img src=x>"})
-    html = sweep._page("page.ipynb", book.outcome())
+    html = sweep._page("page.ipynb", book.outcome(), book.errors)
     assert "5 of 6 runs finished" in html
+    assert f'href="failed/{next(iter(book.errors))}/log.txt"' in html
+    assert 'href="failed' not in sweep._page("page.ipynb", book.outcome())
     assert html.index("1 failed") < html.index("coverage")
     assert "<script>" not in html
     assert "<img" not in html
@@ -617,6 +620,26 @@ def test_the_report_shows_failures_first_and_each_value_beside_its_floor(tmp_pat
     # 0 and 0.9, the floor, are the ends
     assert left == pytest.approx([100 * v / 9 for v in (0, 2, 3, 4, 5)])
     assert html.count('<u style="left:100.0%"') == 2
+
+
+def test_a_parameter_with_the_name_of_a_column_is_told_apart(tmp_path):
+    cells = ["", "output_dir = ''  # type: str\nvalue = 0  # type: int\n"
+             "run = 0  # type: int", ""]  # fmt: skip
+    book = write_notebook(tmp_path / "a.ipynb", cells)
+    plan = sweep.plan(book, grid(tmp_path, "- {run: 7, value: 8}"))
+    made = sweep._Book(plan, sweep.Store("memory://x"))
+    key = plan.runs[0].key
+    made.enter(key, {"seconds": 1, "metrics": [{"metric": "m", "value": 0.5}]})
+    (row,) = made.outcome().metrics.to_dict("records")
+    assert (row["run"], row["run given"]) == (key, 7)
+    assert (row["value"], row["value given"]) == (0.5, 8)
+
+
+def test_without_its_extra_a_sweep_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gan_notes.sweep", None)
+    monkeypatch.delattr("gan_notes.sweep")
+    assert __main__.main(["sweep", "a", "b", "--output", "c"]) == 1
+    assert "pip install 'gan-notes[sweep]'" in capsys.readouterr().err
 
 
 def test_many_settings_share_a_line(tmp_path):
@@ -681,7 +704,9 @@ def goes_on_after_failures(tmp_path, bucket, where, capsys):
     assert __main__.main(command) == 1
     said = capsys.readouterr()
     assert "2 runs: 1 finished, 1 failed, 0 waiting" in said.out
-    assert said.err.count("ZeroDivisionError: division by zero") == 3
+    assert said.err.count("tried again, ZeroDivisionError: division by zero") == 1
+    assert said.err.count(": failed, ZeroDivisionError: division by zero") == 1
+    assert said.err.count(" failed: ZeroDivisionError: division by zero") == 1
     runs = read_table(bucket, "runs.csv")
     assert runs["state"].tolist() == ["finished", "failed"]
     files, _ = fsspec.url_to_fs(bucket, use_listings_cache=False)
