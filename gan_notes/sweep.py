@@ -27,6 +27,7 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import CancelledError
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -808,8 +809,10 @@ def _execute(
         with (folder / "log.txt").open("w", encoding="utf-8") as log:
             log.write(f"{name} on {socket.gethostname()}\n")
             log.write(f"{json.dumps(run.parameters)}\n")
+            log.flush()
             try:
-                _papermill(folder, name, text, values, log, timeout)
+                with _stderr_to(log) if _has_process(worker) else nullcontext():
+                    _papermill(folder, name, text, values, log, timeout)
                 said = _missing(folder, name)
             except Exception as error:
                 said = _error(error)
@@ -821,6 +824,23 @@ def _execute(
         raise RuntimeError(said)
     store.remove("failed", run.key)
     store.remove("checkpoints", run.key)
+
+
+def _has_process(worker) -> bool:
+    """Tell whether a run has its worker's process to itself."""
+    return worker.nanny is not None and worker.state.nthreads == 1
+
+
+@contextlib.contextmanager
+def _stderr_to(log) -> Iterator[None]:
+    """Let this process and the kernel it starts complain there, not on the terminal."""
+    kept = os.dup(2)
+    os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _papermill(folder, name, text, values, log, timeout) -> None:

@@ -114,8 +114,9 @@ def test_a_run_that_kills_its_worker_each_time_fails_alone(tmp_path, monkeypatch
 
 
 @pytest.mark.long
-def test_a_kernel_that_dies_and_one_that_takes_too_long_are_told(tmp_path):
+def test_a_kernel_that_dies_and_one_that_takes_too_long_are_told(tmp_path, capfd):
     body = (
+        "os.write(2, b'a line of C++')\n"
         "if seed == 1:\n    os.kill(os.getpid(), 9)\n"
         "if seed == 2:\n    while True: pass"
     )
@@ -127,6 +128,9 @@ def test_a_kernel_that_dies_and_one_that_takes_too_long_are_told(tmp_path):
     assert "longer than --timeout allows; allow more" in late
     assert len(list((tmp_path / "out" / "failed").glob("*/page.ipynb"))) == 2
     until(lambda: not kernels(tmp_path / "out"), 5)
+    for log in (tmp_path / "out").glob("*/*/log.txt"):
+        assert "a line of C++" in log.read_text(encoding="utf-8")
+    assert "C++" not in capfd.readouterr().err, "the terminal is for the progress"
     page_text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert page_text.index("2 failed") < page_text.index("coverage")
 
