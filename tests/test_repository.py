@@ -117,7 +117,7 @@ def test_conda_environment_has_the_names_and_floors_of_the_package():
         Requirement(line) for line in lines if not line.startswith(("python", "pip"))
     ]
     listed = {canonicalize_name(each.name): each for each in conda}
-    wanted = requirements("book", "sample", "finance")
+    wanted = requirements("book", "sample", "finance", "sweep")
     wanted["tensorflow"] = requirements("tensorflow")["tensorflow"]
     assert "-e ." in pip
     from_pip = [Requirement(line) for line in pip if line != "-e ."]
