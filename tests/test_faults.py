@@ -145,7 +145,6 @@ def begun(tmp_path):
     ]  # fmt: skip
     process = start(*command)
     until(lambda: set(metrics(output)) == {0, 1} and kernels(output))
-    go.touch()  # whoever comes later does not wait
     return process, book, path, output
 
 
@@ -163,6 +162,7 @@ def test_a_sweep_that_is_killed_goes_on_and_leaves_no_process(tmp_path):
     process, *sweep_of = begun(tmp_path)
     process.kill()
     process.communicate(timeout=20)  # until its workers have ended too
+    (tmp_path / "go").touch()  # whoever comes later does not wait
     until(lambda: not kernels(tmp_path / "out"), 20)
     assert set(metrics(tmp_path / "out")) <= {0, 1, 2}
     goes_on(*sweep_of)
@@ -171,7 +171,6 @@ def test_a_sweep_that_is_killed_goes_on_and_leaves_no_process(tmp_path):
 @pytest.mark.long
 def test_ctrl_c_writes_what_is_finished_and_says_how_to_go_on(tmp_path):
     process, book, path, output = begun(tmp_path)
-    (tmp_path / "go").unlink()
     os.killpg(process.pid, signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130, said
