@@ -267,10 +267,10 @@ def test_nothing_that_is_read_can_run():
         for path in (ROOT / folder).rglob("*.py")
         for danger in dangers(path)
     ]
-    assert found == ["sweep.py: yaml.load(content, _Text)"]
-    from gan_notes import sweep
+    assert found == ["sweep_grid.py: yaml.load(content, _Text)"]
+    from gan_notes import sweep_grid
 
-    assert issubclass(sweep._Text, yaml.BaseLoader)
+    assert issubclass(sweep_grid._Text, yaml.BaseLoader)
 
 
 def without_encoding(path):

@@ -18,7 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 
-from gan_notes import __main__, notebooks, sweep
+from gan_notes import (
+    __main__,
+    notebooks,
+    sweep,
+    sweep_grid,
+    sweep_report,
+    sweep_run,
+)
 
 PARAMETERS = """seed = 0  # type: int  draws
 steps = 5  # type: int  updates
@@ -141,7 +148,7 @@ def test_a_grid_is_refused_before_any_work(tmp_path, capsys, product, message):
 )
 def test_what_is_no_grid_is_refused(tmp_path, text, message):
     with pytest.raises(ValueError, match=r"^grid: ") as error:
-        sweep.read_grid(grid(tmp_path, text))
+        sweep_grid.read_grid(grid(tmp_path, text))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -150,7 +157,7 @@ def test_an_absurd_product_is_counted_and_not_made(tmp_path):
     hundred = f"[{', '.join(map(str, range(100)))}]"
     text = "product:\n" + "".join(f"  p{i}: {hundred}\n" for i in range(10))
     with pytest.raises(ValueError, match="100,000,000,000,000,000,000 sets are more"):
-        sweep.read_grid(grid(tmp_path, text))
+        sweep_grid.read_grid(grid(tmp_path, text))
 
 
 def test_an_alias_bomb_is_no_value(tmp_path):
@@ -158,7 +165,7 @@ def test_an_alias_bomb_is_no_value(tmp_path):
     for i in range(1, 12):
         lines.append(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]")
     with pytest.raises(ValueError, match="give a list of single values"):
-        sweep.read_grid(grid(tmp_path, "product:\n  " + "\n  ".join(lines)))
+        sweep_grid.read_grid(grid(tmp_path, "product:\n  " + "\n  ".join(lines)))
 
 
 def test_a_file_too_large_for_a_grid_is_not_read(tmp_path):
@@ -166,12 +173,12 @@ def test_a_file_too_large_for_a_grid_is_not_read(tmp_path):
     with path.open("wb") as file:
         file.truncate(20 * 2**30)  # a hole, of which nothing is on the disk
     with pytest.raises(ValueError, match="more than 10,000,000 bytes"):
-        sweep.read_grid(path)
+        sweep_grid.read_grid(path)
 
 
 def test_a_missing_grid_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"no\.yaml cannot be read \(No such file"):
-        sweep.read_grid(tmp_path / "no.yaml")
+        sweep_grid.read_grid(tmp_path / "no.yaml")
 
 
 NEARLY = st.from_regex(r"(product|sets): [\[\]{}:,&*!a1 \n-]{,60}")
@@ -183,7 +190,7 @@ def test_any_text_is_a_grid_or_refused_in_our_words(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
-        sets = sweep.read_grid(path)
+        sets = sweep_grid.read_grid(path)
     except ValueError as error:
         assert str(error).startswith("grid: ")  # noqa: PT017  either is right
     else:
@@ -533,11 +540,13 @@ def cluster():
 def test_runs_side_by_side_share_the_cores(monkeypatch):
     monkeypatch.setattr(os, "environ", {"MKL_NUM_THREADS": "7"})
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    sweep._share(1)
+    sweep_run.share(1)
     assert os.environ == {"MKL_NUM_THREADS": "7"}, "a run alone is left alone"
-    sweep._share(3)
+    sweep_run.share(3)
     assert os.environ.pop("MKL_NUM_THREADS") == "7", "what a reader has set"
-    assert os.environ == dict.fromkeys(set(sweep.THREADS) - {"MKL_NUM_THREADS"}, "2")
+    assert os.environ == dict.fromkeys(
+        set(sweep_run.THREADS) - {"MKL_NUM_THREADS"}, "2"
+    )
 
 
 def test_no_more_runs_side_by_side_than_cores_and_memory(monkeypatch):
@@ -607,10 +616,10 @@ def test_the_summary_has_a_row_for_each_metric_with_its_parameters(tmp_path):
 def test_the_report_shows_failures_first_and_each_value_beside_its_floor(tmp_path):
     sets = "sets: [{tickers: <script>}, {tickers: KO}]"
     book = outcome(tmp_path, (0, 1, 2), sets, {1: "ValueError: <img src=x>"})
-    html = sweep._page("page.ipynb", book.outcome(), book.errors)
+    html = sweep_report.page("page.ipynb", book.outcome(), book.errors)
     assert "5 of 6 runs finished" in html
     assert f'href="failed/{next(iter(book.errors))}/log.txt"' in html
-    assert 'href="failed' not in sweep._page("page.ipynb", book.outcome())
+    assert 'href="failed' not in sweep_report.page("page.ipynb", book.outcome())
     assert html.index("1 failed") < html.index("coverage")
     assert "<script>" not in html
     assert "<img" not in html
@@ -645,7 +654,7 @@ def test_without_its_extra_a_sweep_says_what_to_install(capsys, monkeypatch):
 
 def test_many_settings_share_a_line(tmp_path):
     sets = "sets: [" + ", ".join(f"{{steps: {n}}}" for n in range(1, 51)) + "]"
-    html = sweep._page("page.ipynb", outcome(tmp_path, (0, 1), sets).outcome())
+    html = sweep_report.page("page.ipynb", outcome(tmp_path, (0, 1), sets).outcome())
     assert "too many to be shown one by one" in html
     assert html.count('role="img"') == 1
     assert html.count("<b ") <= 50
@@ -657,7 +666,7 @@ def test_the_report_fits_a_screen_and_a_phone(tmp_path, browser, width):
     sets = "sets: [{tickers: 'GE,JNJ,JPM,KO,WMT,XOM,AAPL,AMD'}, {tickers: KO}]"
     book = outcome(tmp_path, (0, 1, 2), sets, {1: "ValueError: " + "x" * 200})
     file = tmp_path / "report.html"
-    file.write_text(sweep._page("page.ipynb", book.outcome()), encoding="utf-8")
+    file.write_text(sweep_report.page("page.ipynb", book.outcome()), encoding="utf-8")
     with tab(browser, width) as seen:
         seen.page.goto(file.as_uri())
         size = "document.documentElement.scrollWidth"
@@ -672,7 +681,7 @@ def test_the_report_fits_a_screen_and_a_phone(tmp_path, browser, width):
 
 
 def test_a_report_without_a_finished_run(tmp_path):
-    html = sweep._page(
+    html = sweep_report.page(
         "page.ipynb", outcome(tmp_path, (0,), errors={0: "no"}).outcome()
     )
     assert "0 of 1 runs finished" in html
