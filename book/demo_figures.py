@@ -31,7 +31,7 @@ def main(folder=FOLDER):
     """Write every figure into `folder`."""
     plots.style()
     with mpl.rc_context(LOOK):
-        for draw in (field, value, dial, lab, market):
+        for draw in (field, value, dial, lab, market, latent):
             figure = draw()
             path = Path(folder) / f"{draw.__name__}.svg"
             figure.savefig(path, metadata={"Date": None, "Creator": None})
@@ -108,7 +108,7 @@ def lab():
     """The shipped GAN of chapter 01 on its ring, and what its D says."""
     from gan_notes.models import pretrained
 
-    gan = pretrained.load("gan_ring")
+    gan = pretrained.load("gan_ring_0")
     side = np.linspace(-3, 3, 41, dtype="float32")
     plane = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
     logits = gan.discriminator(plane).numpy().reshape(41, 41)
@@ -164,6 +164,35 @@ def market():
     ax.set(xlim=(0, len(days) + 0.5), xticks=[1, len(days)])
     ax.set(yticks=-np.arange(len(names)), yticklabels=names)
     ax.set_xlabel("day, synthetic")
+    return figure
+
+
+def latent():
+    """A plane through the noise of the shipped generator of digits."""
+    from gan_notes.models import pretrained
+
+    gan = pretrained.load("dcgan")
+    random = np.random.default_rng(0)
+    corner, across, up = random.normal(size=(3, gan.latent_dim))
+    side = np.linspace(-2, 2, 7)
+    u, v = (x.reshape(-1, 1) for x in np.meshgrid(side, side[::-1]))
+    z = (corner + u * across + v * up) / np.sqrt(1 + u**2 + v**2)
+    digits = gan.generator(z.astype("float32"), training=False).numpy()
+    rows = digits.reshape(7, 7, 28, 28).swapaxes(1, 2).reshape(7 * 28, -1)
+    figure, ax = plt.subplots(figsize=(4.6, 4.6))
+    reach = 2 * 7 / 6
+    ax.imshow(
+        rows,
+        plt.get_cmap("gray_r", 16),
+        vmin=-1,
+        vmax=1,
+        extent=(-reach, reach, -reach, reach),
+        interpolation="nearest",
+    )
+    ax.plot(0, 0, "o", ms=14, color="white")
+    ax.plot(0, 0, "o", ms=9, color=plots.SYNTHETIC)
+    ticks = range(-2, 3)
+    ax.set(xticks=ticks, yticks=ticks, xlabel="a plane of noise, synthetic")
     return figure
 
 

@@ -127,12 +127,13 @@ def claim(folder, origin):
     return folder
 
 
-def keep(path, about):
+def keep(path, about, *, half=False):
     """Turn a checkpoint into shipped weights: no optimizers, but provenance.
 
     Where an optimizer averaged the weights, the averages are what ships.
     `path` is a checkpoint of `fit`; the name, under which `pretrained.load`
-    finds the weights, is returned.
+    finds the weights, is returned. With `half` they are kept in float16, and
+    computed with in float32 all the same.
     """
     training = checkpoint.read(path)
     name = path.name.removesuffix(checkpoint.ENDING)
@@ -164,6 +165,9 @@ def keep(path, about):
         weights = Path(partial, path.name)
         with averaged(), checkpoint.without_optimizers(model):
             model.save_weights(weights)
+        if half:
+            with h5py.File(weights, "r+") as kept:
+                halve(kept)
         with h5py.File(path, "r") as file, h5py.File(weights, "a") as kept:
             file.copy("training", kept)
         tale = Path(partial, f"{name}.json")
@@ -173,6 +177,17 @@ def keep(path, about):
         os.replace(weights, target / weights.name)
         os.replace(tale, target / tale.name)
     return name
+
+
+def halve(group):
+    """Replace every array of float32 below an HDF5 group by its float16."""
+    for name, item in list(group.items()):
+        if isinstance(item, h5py.Group):
+            halve(item)
+        elif item.dtype == "float32":
+            values = item[()].astype("float16")
+            del group[name]
+            group[name] = values
 
 
 if __name__ == "__main__":

@@ -20,12 +20,16 @@ from pathlib import Path
 import pandas as pd
 import ship
 
-from gan_notes import load_prices, make_windows, notebooks
+from gan_notes import load_images, load_prices, make_windows, notebooks
 from gan_notes.data import toys
 
 DJIA = ["BA", "CAT", "DIS", "GE", "IBM", "KO"]
 RETURNS_STEPS, RETURNS_BATCH = 10_000, 256
 TIMEGAN_STEPS = 10_000  # a phase
+IMAGE_STEPS, IMAGE_BATCH = 12_000, 64
+# Images in front of the held-out ones, which nothing is trained on.
+TRAIN_IMAGES = {"mnist": 4_000, "fashion": 60_000}
+HALF = ("dcgan", "judge")  # these ship in float16
 
 
 def windows(options, tickers, transform):
@@ -89,8 +93,74 @@ def fit_timegan(x, name, options, **settings):
     model.fit(x, steps=TIMEGAN_STEPS, checkpoint_dir=options.checkpoint_dir)
 
 
+def images(data):
+    """Return the training images of a set, and their labels."""
+    pixels, labels = load_images(data)
+    n = TRAIN_IMAGES[data]
+    return pixels[:n], labels[:n]
+
+
+def plain_gan(name, options, *, seed, data="mnist", labelled=False):
+    """Train the plain pair of chapter 04."""
+    from gan_notes.models import dcgan
+
+    pixels, labels = images(data)
+    gan = dcgan.plain_gan(
+        steps=IMAGE_STEPS, classes=10 * labelled, seed=seed, name=name
+    )
+    gan.fit(
+        pixels,
+        labels if labelled else None,
+        steps=IMAGE_STEPS,
+        batch_size=IMAGE_BATCH,
+        checkpoint_dir=options.checkpoint_dir,
+    )
+
+
+def dcgan_of_2016(name, options, *, seed):
+    """Train the networks of the guidelines, with the loss of their paper."""
+    from gan_notes.models import dcgan
+    from gan_notes.models.gan import GAN
+
+    gan = GAN(
+        dcgan.build_generator(seed=seed),
+        dcgan.build_discriminator(seed=seed),
+        seed=seed,
+        name=name,
+    )
+    gan.fit(
+        images("mnist")[0],
+        steps=IMAGE_STEPS,
+        batch_size=IMAGE_BATCH,
+        checkpoint_dir=options.checkpoint_dir,
+    )
+
+
+def judge(name, options, *, data, epochs, rotation):
+    """Train the classifier that judges images of a set; return its accuracy."""
+    from gan_notes.evaluation import images as judges
+
+    network = judges.build_judge(name, rotation=rotation)
+    judges.train_classifier(
+        *images(data),
+        epochs=epochs,
+        network=network,
+        checkpoint_dir=options.checkpoint_dir,
+    )
+    pixels, labels = load_images(data)
+    held_out = slice(TRAIN_IMAGES[data], None)
+    right = judges.classify(network, pixels[held_out]) == labels[held_out]
+    return {"held_out_accuracy": float(right.mean())}
+
+
 RECIPES = {
     **{f"returns-offline-{i}": partial(returns, seed=i) for i in range(5)},
+    **{f"dcgan-mnist-{i}": partial(plain_gan, seed=i) for i in range(3)},
+    "dcgan-mnist-labels-0": partial(plain_gan, seed=0, labelled=True),
+    "dcgan-fashion-0": partial(plain_gan, seed=0, data="fashion"),
+    "dcgan2016-mnist-0": partial(dcgan_of_2016, seed=0),
+    "judge-mnist": partial(judge, data="mnist", epochs=60, rotation=0.03),
+    "judge-fashion": partial(judge, data="fashion", epochs=12, rotation=0),
     "returns-djia-0": partial(returns, seed=0, tickers=DJIA),
     **{f"timegan-offline-{i}": partial(timegan, seed=i) for i in range(3)},
     "timegan-returns-0": partial(
@@ -140,18 +210,19 @@ def train(options):
     for pool in ("INTRAOP", "INTEROP"):
         os.environ[f"TF_NUM_{pool}_THREADS"] = "1"
     notebooks.repeatable(0)
-    RECIPES[options.name](options.name, options)
+    found = RECIPES[options.name](options.name, options)
     about = {
         **origin,
         "parameters": {},
         **notebooks.provenance(),
         "hardware": f"{platform.machine()}, one thread",
+        **(found or {}),
     }
     (path,) = options.checkpoint_dir.glob("*.weights.h5")
     return (
         path
         if options.name.startswith("paper-")
-        else ship.keep(path, about)
+        else ship.keep(path, about, half=options.name.startswith(HALF))
     )
 
 

@@ -139,6 +139,42 @@ def test_without_scripts_the_figure_is_shown(show, name):
     assert image.bounding_box()["width"] > 200
 
 
+def test_demos_add_one_global_name(browser, tmp_path):
+    """A name more could be one of the theme's scripts, as `button` was."""
+    found = {path.stem for path in FOLDER.glob("*.js")}
+    scripts = ["stage", *sorted(found - {"stage"})]
+    listed = "() => Object.getOwnPropertyNames(window)"
+    blank = tmp_path / "blank.html"
+    blank.write_text("<!doctype html><title>Empty</title>", encoding="utf-8")
+    with tab(browser, 1280) as seen:
+        seen.page.goto(blank.as_uri())
+        before = set(seen.page.evaluate(listed))
+        for script in scripts:
+            seen.page.add_script_tag(url=(FOLDER / f"{script}.js").as_uri())
+        added = set(seen.page.evaluate(listed)) - before
+        # const, let and class are no properties of the window, and clash all the same.
+        protocol = seen.page.context.new_cdp_session(seen.page)
+        context = "Runtime.executionContextCreated"
+        ids = []
+        protocol.on(context, lambda event: ids.append(event["context"]["id"]))
+        protocol.send("Runtime.enable")
+        names = [
+            name
+            for one in ids
+            for name in protocol.send(
+                "Runtime.globalLexicalScopeNames", {"executionContextId": one}
+            )["names"]
+        ]
+        defined = seen.page.evaluate(
+            "names => names.filter(name => !customElements.get(name))",
+            [f"gan-{name}" for name in scripts[1:]],
+        )
+        seen.clean()
+    assert defined == []
+    assert added == {"GanNotes"}
+    assert names == []
+
+
 @pytest.mark.parametrize("name", DEMOS)
 def test_demo_follows_the_theme(show, name):
     page = show(name, theme="dark")
@@ -659,6 +695,7 @@ EMBEDDED = {
     "book/01_intuition": ["dial", "lab"],
     "book/02_minimax": ["value"],
     "book/03_dynamics": ["field"],
+    "book/04_dcgan": ["latent"],
     "book/06_timegan": ["market"],
 }
 
@@ -701,7 +738,7 @@ def test_figures_are_what_their_script_draws(tmp_path, monkeypatch):
     import demo_figures
 
     assert demo_figures.FOLDER == FOLDER
-    for name in ("lab", "market"):  # TensorFlow, seconds
+    for name in ("lab", "market", "latent"):  # TensorFlow, seconds
         monkeypatch.setattr(demo_figures, name, demo_figures.dial)
     demo_figures.main(tmp_path)
     for name in set(DEMOS) - {"lab"}:

@@ -1,5 +1,6 @@
 """Shipping weights: what trained them is known before anything is trained."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pandas as pd
 import pytest
 from conftest import ROOT, write_notebook
 
+from gan_notes.data.images import load_images
+from gan_notes.evaluation import images
 from gan_notes.models import pretrained
 from gan_notes.models.gan import GAN
 from gan_notes.training import loop
@@ -148,6 +151,27 @@ def test_keep_drops_the_optimizers_and_load_finds_it(trained, tmp_path):
     pd.testing.assert_frame_equal(loaded.loss_history, model.loss_history)
 
 
+def test_half_of_the_bytes_are_kept_and_computed_with_in_full(trained, tmp_path):
+    model, x = trained
+    ship.keep(tmp_path / "tiny.weights.h5", {"parameters": {}}, half=True)
+    kinds = []
+    with h5py.File(tmp_path / "weights" / "tiny.weights.h5") as file:
+        file.visititems(
+            lambda name, item: (
+                kinds.append(item.dtype)
+                if isinstance(item, h5py.Dataset) and name.startswith("layers")
+                else None
+            )
+        )
+    assert kinds
+    assert set(kinds) == {np.dtype("float16")}
+    loaded = pretrained.load("tiny", x)
+    for ours, theirs in zip(loaded.weights, model.weights, strict=True):
+        assert ours.dtype == "float32"
+        rounded = theirs.numpy().astype("float16")
+        np.testing.assert_array_equal(ours.numpy(), rounded.astype("float32"))
+
+
 def test_keep_leaves_the_old_pair_where_it_cannot_write_the_new(trained, tmp_path):
     model, x = trained
     ship.keep(tmp_path / "tiny.weights.h5", {"parameters": {}})
@@ -203,3 +227,40 @@ def test_what_generate_uses_is_what_ships(averaged, repository, tmp_path):
     np.testing.assert_allclose(drawn, model.generate(5, seed=0), rtol=1e-6)
     raw = model(model.noise(5, np.array([0, 2**30], "int32")))
     assert np.allclose(drawn, raw) is not averaged
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["dcgan-mnist-1", "dcgan-mnist-labels-0"])
+def test_a_recipe_ships_a_generator_of_images(name, repository, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "IMAGE_STEPS", 10)
+    monkeypatch.setattr(train, "IMAGE_BATCH", 8)
+    for pool in ("INTRAOP", "INTEROP"):
+        monkeypatch.setenv(f"TF_NUM_{pool}_THREADS", "1")
+    assert train.main([name, "--checkpoint-dir", str(tmp_path / "kept")]) == 0
+    about = pretrained.provenance(name)
+    assert (about["settings"]["seed"], about["steps"]) == ("labels" not in name, 10)
+    assert ("labels" in about["settings"]) == ("labels" in name)
+    drawn, columns = pretrained.draw(name, 20, seed=1)
+    assert (drawn.shape, drawn.dtype, columns) == ((20, 28, 28, 1), np.float32, [])
+    assert np.abs(drawn).max() <= 1
+    generator = pretrained.load(name).generator
+    halves = [w.numpy().astype("float16").astype("float32") for w in generator.weights]
+    for half, weight in zip(halves, generator.weights, strict=True):
+        np.testing.assert_array_equal(half, weight.numpy())
+
+
+@pytest.mark.long
+def test_a_judge_ships_with_its_accuracy(repository, tmp_path, monkeypatch):
+    monkeypatch.setitem(train.TRAIN_IMAGES, "mnist", 640)
+    for pool in ("INTRAOP", "INTEROP"):
+        monkeypatch.setenv(f"TF_NUM_{pool}_THREADS", "1")
+    short = functools.partial(train.judge, data="mnist", epochs=4, rotation=0)
+    monkeypatch.setitem(train.RECIPES, "judge-mnist", short)
+    folder = str(tmp_path / "kept")
+    assert train.main(["judge-mnist", "--checkpoint-dir", folder]) == 0
+    stored = pretrained.provenance("judge-mnist")["held_out_accuracy"]
+    pixels, labels = load_images("mnist")
+    judge = images.load_judge("mnist")
+    right = images.classify(judge, pixels[640:]) == labels[640:]
+    assert right.mean() == pytest.approx(stored, abs=0.002)  # float16
+    assert stored > 0.6

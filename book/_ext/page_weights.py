@@ -8,16 +8,25 @@ import base64
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from gan_notes.data import transforms
 from gan_notes.models import pretrained
 
+CLASSES = {
+    "mnist": list("0123456789"),
+    "fashion": ["T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt",
+                "sneaker", "bag", "ankle boot"],
+}  # fmt: skip
+
 
 def write(name, folder):
-    """Write the shipped returns generator `name` to `folder`/`name`.js."""
-    content = json.dumps(returns(rounded(name)))
-    text = f"shipped[{json.dumps(name)}] = {content};\n"
+    """Write the shipped generator `name` to `folder`/`name`.js."""
+    model = rounded(name)
+    pictures = len(model.generator.output_shape) == 4
+    content = json.dumps(images(model) if pictures else returns(model))
+    text = f"GanNotes.shipped[{json.dumps(name)}] = {content};\n"
     Path(folder, f"{name}.js").write_text(text, encoding="utf-8")
 
 
@@ -27,6 +36,60 @@ def rounded(name):
     for weight in model.generator.weights:
         weight.assign(weight.numpy().astype("float16"))
     return model
+
+
+def images(model):
+    """Return what draws an image from noise: a GAN, as JSON holds it.
+
+    Each layer of its generator in turn, its kind as `latent.js` names it. Batch
+    normalisation scales and shifts each channel: by its running statistics.
+    """
+    generator, layers = model.generator, []
+    for layer in generator.layers:
+        layers += described(layer)
+    data = "fashion" if "fashion" in model.name else "mnist"
+    return {
+        "latent": model.latent_dim,
+        "classes": CLASSES[data] if model.classes else [],
+        "channels": generator.output_shape[-1],
+        "layers": layers,
+    }
+
+
+def described(layer):
+    """Return one layer of a generator of images as one or two steps."""
+    kinds = keras.layers
+    if isinstance(layer, kinds.Reshape):
+        return [{"kind": "reshape", "to": list(layer.target_shape)}]
+    if isinstance(layer, kinds.ReLU | kinds.LeakyReLU):
+        slope = float(layer.negative_slope)
+        return [{"kind": "leaky", "slope": slope}]
+    if isinstance(layer, kinds.BatchNormalization):
+        spread = np.sqrt(layer.moving_variance.numpy() + layer.epsilon)
+        scale = layer.gamma.numpy() / spread
+        shift = layer.beta.numpy() - layer.moving_mean.numpy() * scale
+        both = {"scale": scale, "shift": shift}
+        both = {name: packed(x, "float32") for name, x in both.items()}
+        return [{"kind": "affine", **both}]
+    step = {"kernel": packed(layer.kernel, "float16")}
+    if layer.use_bias:
+        step["bias"] = packed(layer.bias, "float16")
+    if isinstance(layer, kinds.Dense):
+        step["kind"] = "dense"
+    elif layer.padding != "same":
+        raise ValueError(f"{layer.name}: the page pads as 'same' only.")
+    elif isinstance(layer, kinds.Conv2DTranspose):
+        step |= {"kind": "transposed", "stride": layer.strides[0]}
+    elif isinstance(layer, kinds.Conv2D) and layer.strides == (1, 1):
+        step["kind"] = "convolution"
+    else:
+        raise ValueError(f"{layer.name}: the page has no such layer.")
+    after = keras.activations.serialize(layer.activation)
+    if after not in ("linear", "tanh"):
+        raise ValueError(
+            f"{layer.name}: the page has no activation {after!r}."
+        )
+    return [step] if after == "linear" else [step, {"kind": after}]
 
 
 def returns(model):

@@ -180,12 +180,37 @@ def neighbour_counts(
     the expectation of coverage is 1 - 2^-k (.969 for k = 5), that of density 1.
     Overlapping windows are not independent: read both against a real-to-real row.
     """
-    real, synthetic = _flat(real), _flat(synthetic)
-    if len(real) <= neighbours:
-        raise ValueError(f"real: {len(real)} windows, more than {neighbours} needed.")
-    near = NearestNeighbors(n_neighbors=neighbours).fit(real)
-    radii = near.kneighbors()[0][:, -1]  # a window is not its own neighbour
-    return (pairwise_distances(real, synthetic) < radii[:, None]).sum(axis=1)
+    return inside_balls(real, synthetic, neighbours=neighbours).sum(axis=1)
+
+
+def inside_balls(
+    centres: np.ndarray, samples: np.ndarray, *, neighbours: int = 5
+) -> np.ndarray:
+    """Tell which samples lie nearer to each centre than its k-th neighbouring centre.
+
+    Parameters
+    ----------
+    centres, samples : float arrays (n, ...) and (m, ...), flattened here
+    neighbours : int
+        The paper's k, 5 there.
+
+    Returns
+    -------
+    bool array (n, m)
+
+    Notes
+    -----
+    Kynkaanniemi et al. (2019): with real centres the share of synthetic samples in any
+    ball is precision; with synthetic centres that of real ones is recall.
+    """
+    centres, samples = _flat(centres), _flat(samples)
+    if len(centres) <= neighbours:
+        raise ValueError(
+            f"real: {len(centres)} windows, more than {neighbours} needed."
+        )
+    near = NearestNeighbors(n_neighbors=neighbours).fit(centres)
+    radii = near.kneighbors()[0][:, -1]  # none is its own neighbour
+    return pairwise_distances(centres, samples) < radii[:, None]
 
 
 def frechet_distance(real: np.ndarray, synthetic: np.ndarray) -> float:

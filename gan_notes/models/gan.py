@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from gan_notes.models import losses
@@ -21,6 +23,7 @@ LOSSES = {
 }
 PENALTIES = ("gradient", "r1", "r1_r2")
 PENALTY_STREAM = 1000  # its draws share no key with those of the updates
+TRANSLATION_STREAM = 2000  # nor do these
 
 
 @keras.saving.register_keras_serializable("gan_notes")
@@ -37,11 +40,8 @@ class GAN(StepModel):
     discriminator : keras.Model
         Maps samples (n, ...) to logits (n, 1): no sigmoid at its end.
     loss : str or callable
-        for part in ("generator", "discriminator"):
-            if isinstance(config.get(part), dict):
-                config[part] = keras.saving.deserialize_keras_object(config[part])
-        if isinstance(config.get("loss"), dict):
-            config["loss"] = _known_loss(config["loss"])
+        A name of `LOSSES`, see :mod:`gan_notes.models.losses`; or a function of real
+        and synthetic logits (n, 1) that returns d_loss and g_loss.
     penalty : str or None
         Added to d_loss. "gradient" is
         :func:`gan_notes.models.losses.gradient_penalty`; with ``loss="wasserstein"``
@@ -52,6 +52,15 @@ class GAN(StepModel):
         Lambda of "gradient", 10 in its paper; gamma of the others.
     discriminator_steps : int
         Updates of the discriminator before each of the generator: k in Algorithm 1.
+    classes : int
+        Of a conditional GAN, whose ``fit`` takes labels; 0 for any other. The generator
+        then takes the label as `classes` more numbers, one of them 1, at the end of its
+        noise; the discriminator gives a logit for each class, of which that of the
+        label counts (Mescheder et al. 2018).
+    translation : int
+        Pixels by which images, real and synthetic, are moved at random before the
+        discriminator sees them: :func:`gan_notes.training.draws.moved`. It then cannot
+        know a small training set by heart (Zhao et al. 2020).
     seed : int
         Fixes every minibatch and all noise.
     name : str
@@ -61,7 +70,8 @@ class GAN(StepModel):
     ------
     ValueError
         An unknown loss or penalty, fewer than one discriminator step, networks whose
-        shapes do not fit together, or a discriminator that gives not one number.
+        shapes do not fit together, a discriminator that gives not one number (for each
+        class), or a translation of what is no image.
 
     Warns
     -----
@@ -89,6 +99,8 @@ class GAN(StepModel):
         penalty: str | None = None,
         penalty_weight: float = 10.0,
         discriminator_steps: int = 1,
+        classes: int = 0,
+        translation: int = 0,
         seed: int = 0,
         name: str = "gan",
     ):
@@ -118,10 +130,23 @@ class GAN(StepModel):
                 f"generator makes samples of shape {generator.output_shape[1:]}, but "
                 f"discriminator takes {discriminator.input_shape[1:]}; make them equal."
             )
-        if discriminator.output_shape[1:] != (1,):
+        logits = classes or 1
+        if discriminator.output_shape[1:] != (logits,):
+            each = "one logit for each class" if classes else "one logit"
             raise ValueError(
                 f"discriminator gives {discriminator.output_shape[1:]} for a sample; "
-                f"it must give one logit, (1,): end it in Dense(1)."
+                f"it must give {each}, ({logits},): end it in Dense({logits})."
+            )
+        if generator.input_shape[-1] <= classes:
+            raise ValueError(
+                f"generator takes {generator.input_shape[-1]} numbers, of which "
+                f"{classes} are the label; give it more, for noise."
+            )
+        if translation < 0 or (translation and len(discriminator.input_shape) != 4):
+            raise ValueError(
+                f"translation: {translation} came for samples of shape "
+                f"{discriminator.input_shape[1:]}; a number of pixels, for images "
+                f"(height, width, channels) only."
             )
         last = getattr(discriminator.layers[-1], "activation", None)
         if last is keras.activations.sigmoid:
@@ -141,7 +166,9 @@ class GAN(StepModel):
         self.loss_name, self.penalty_name = loss, penalty
         self.penalty_weight = penalty_weight
         self.discriminator_steps = discriminator_steps
-        self.latent_dim = generator.input_shape[-1]
+        self.classes, self.translation = classes, translation
+        self.labels = None
+        self.latent_dim = generator.input_shape[-1] - classes
         self.compile()
 
     def compile(
@@ -197,16 +224,107 @@ class GAN(StepModel):
         """Return what the discriminator takes."""
         return self.discriminator.input_shape[1:]
 
-    def noise(self, n: int, seed: tf.Tensor) -> tf.Tensor:
-        """Draw z (n, latent_dim) from N(0, I)."""
-        return tf.random.stateless_normal([n, self.latent_dim], seed)
+    def fit(self, x: np.ndarray, labels: np.ndarray | None = None, **options):
+        """Train until `steps` steps have been done in all.
+
+        Parameters
+        ----------
+        x : float array (n, ...)
+            Real samples.
+        labels : integer array (n,)
+            Their classes, from 0, for a conditional GAN and for no other.
+        **options
+            `steps`, `batch_size`, `checkpoint_dir`, `callbacks` and `verbose`, as
+            :meth:`gan_notes.models.base.StepModel.fit` takes them.
+
+        Returns
+        -------
+        DataFrame indexed by step, the losses at the end of each execution.
+
+        Raises
+        ------
+        ValueError
+            Labels are missing, out of range, or not asked for; or as the other.
+        """
+        if labels is not None or self.classes:
+            labels = self._checked(labels, len(x))
+            self.labels = tf.one_hot(labels, self.classes)
+        return super().fit(x, **options)
+
+    def _checked(self, labels: np.ndarray | None, n: int) -> np.ndarray:
+        """Return labels of `n` samples if they fit this GAN."""
+        if labels is None or not self.classes:
+            came, takes = ("none", "takes") if labels is None else ("some", "takes no")
+            raise ValueError(
+                f"labels: {came} came, but {self.name}, with classes={self.classes}, "
+                f"{takes} labels."
+            )
+        labels = np.asarray(labels)
+        if labels.shape != (n,) or labels.dtype.kind not in "iu":
+            raise ValueError(
+                f"labels: {labels.dtype} of shape {labels.shape} came; give {n} whole "
+                f"numbers, one for each sample."
+            )
+        if labels.min() < 0 or labels.max() >= self.classes:
+            raise ValueError(
+                f"labels: {labels.min()} to {labels.max()} came; with "
+                f"classes={self.classes} they go from 0 to {self.classes - 1}."
+            )
+        return labels
+
+    def draw(self, step: tf.Tensor, update: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return minibatch and noise; a conditional GAN's ends in the batch's labels.
+
+        So the i-th real and the i-th synthetic sample are of one class.
+        """
+        real, z = super().draw(step, update)
+        if self.classes:
+            keys = tf.random.split(draws.key(self.seed, step, stream=update), 2)
+            labels = draws.minibatch(self.labels, self.batch_size, keys[0])
+            z = tf.concat([z[:, : self.latent_dim], labels], axis=1)
+        return real, z
+
+    def noise(
+        self, n: int, seed: tf.Tensor, labels: np.ndarray | None = None
+    ) -> tf.Tensor:
+        """Draw z (n, latent_dim) from N(0, I), and labels beside it, see `generate`."""
+        z = tf.random.stateless_normal([n, self.latent_dim], seed)
+        if labels is None and self.classes:  # all equally often, up to one
+            labels = np.arange(n) % self.classes
+        if labels is None:
+            return z
+        return tf.concat([z, tf.one_hot(self._checked(labels, n), self.classes)], 1)
+
+    def generate(
+        self, n: int, *, seed: int | None = None, labels: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Draw synthetic samples.
+
+        Parameters
+        ----------
+        n : int
+            How many, at least 1.
+        seed : int
+            The same seed draws the same noise; None draws anew each time.
+        labels : integer array (n,)
+            The class of each, for a conditional GAN. None: 0, 1, 2 and so on in turn.
+
+        Returns
+        -------
+        float32 array (n, ...), in the scale the model was trained on.
+        """
+        return self.drawn(n, seed, labels=labels)
 
     def own_settings(self) -> dict:
         """Return the rules of the game."""
+        more = {"classes": self.classes, "translation": self.translation}
+        if self.classes and self.labels is not None:
+            more["labels"] = checkpoint.fingerprint(self.labels.numpy())
         return {
             "loss": checkpoint.of_function(self.loss_name),
             "penalty": self.penalty_name and [self.penalty_name, self.penalty_weight],
             "discriminator_steps": self.discriminator_steps,
+            **{name: value for name, value in more.items() if value},
         }
 
     def train_step(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -222,28 +340,30 @@ class GAN(StepModel):
         The losses of the last update of each player, and D's mean probability (the
         mean score, for a critic) on real and on synthetic samples.
         """
-        G, D, step = self.generator, self.discriminator, tf.reshape(step, [])
+        G, step = self.generator, tf.reshape(step, [])
         loss = LOSSES.get(self.loss_name, self.loss_name)
         comparing = self.loss_name == "relativistic" or callable(self.loss_name)
 
-        def logits(x):  # in float32, whatever precision D computes in
-            return tf.cast(D(x, training=True), tf.float32)
-
         for update in range(self.discriminator_steps):
             real, z = self.draw(step, update)
+            D = partial(self._logits, z=z)
             with tf.GradientTape() as tape:
-                synthetic = G(z, training=True)
-                d_real, d_synthetic = logits(real), logits(synthetic)
+                pair = self._moved(step, update, real, G(z, training=True))
+                with tf.GradientTape(persistent=True) as slopes:  # for a penalty
+                    slopes.watch(pair)
+                    d_real, d_synthetic = scores = [D(x) for x in pair]
                 d_loss, _ = loss(d_real, d_synthetic)
-                d_loss += self._penalty(logits, real, synthetic, step, update)
+                d_loss += self._penalty(D, pair, scores, slopes, step, update)
                 scaled = self.d_optimizer.scale_loss(d_loss)
             self._descend("discriminator", scaled, tape)
 
-        real, z = self.draw(step, self.discriminator_steps)
+        update = self.discriminator_steps
+        real, z = self.draw(step, update)
+        D = partial(self._logits, z=z)
         with tf.GradientTape() as tape:
-            synthetic = logits(G(z, training=True))
+            real, synthetic = self._moved(step, update, real, G(z, training=True))
             # Only a loss that compares the two needs D's answers as it is by now.
-            _, g_loss = loss(logits(real) if comparing else d_real, synthetic)
+            _, g_loss = loss(D(real) if comparing else d_real, D(synthetic))
             scaled = self.g_optimizer.scale_loss(g_loss)
         self._descend("generator", scaled, tape)
 
@@ -255,17 +375,41 @@ class GAN(StepModel):
             "d_synthetic": self._opinion(d_synthetic),
         }
 
-    def _penalty(self, critic, real, synthetic, step, update) -> tf.Tensor:
+    def _logits(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """Return D's logits, in float32 whatever it computes in; of z's labels."""
+        logits = tf.cast(self.discriminator(x, training=True), tf.float32)
+        if not self.classes:
+            return logits
+        return tf.reduce_sum(logits * z[:, self.latent_dim :], axis=1, keepdims=True)
+
+    def _moved(self, step, update, real, synthetic) -> list[tf.Tensor]:
+        """Return what D is shown; of images, each is moved by its own few pixels."""
+        pair = [real, tf.cast(synthetic, real.dtype)]
+        if not self.translation:
+            return pair
+        key = draws.key(self.seed, step, stream=TRANSLATION_STREAM + update)
+        keys = tf.unstack(tf.random.split(key, 2))
+        return [
+            draws.moved(x, self.translation, key)
+            for x, key in zip(pair, keys, strict=True)
+        ]
+
+    def _penalty(self, critic, pair, scores, tape, step, update) -> tf.Tensor:
+        """Return the penalty on D's slopes at real and synthetic samples, or between.
+
+        `tape` has watched the samples as D scored them, so R1 and R2 score none anew.
+        """
+        weight = self.penalty_weight
         if self.penalty_name is None:
             return tf.constant(0.0)
-        synthetic, weight = tf.cast(synthetic, real.dtype), self.penalty_weight
         if self.penalty_name == "gradient":
             key = draws.key(self.seed, step, stream=PENALTY_STREAM + update)
-            return losses.gradient_penalty(
-                critic, real, synthetic, weight=weight, seed=key
-            )
-        ends = (real, synthetic) if self.penalty_name == "r1_r2" else (real,)
-        return sum(losses.zero_centred_penalty(critic, x, weight=weight) for x in ends)
+            return losses.gradient_penalty(critic, *pair, weight=weight, seed=key)
+        ends = 2 if self.penalty_name == "r1_r2" else 1
+        return sum(
+            losses.zero_centred(tape.gradient(score, x), weight=weight)
+            for x, score in list(zip(pair, scores, strict=True))[:ends]
+        )
 
     def _opinion(self, logits: tf.Tensor) -> tf.Tensor:
         """Return the mean probability; the mean score where D is a critic."""
@@ -288,6 +432,8 @@ class GAN(StepModel):
             "penalty": self.penalty_name,
             "penalty_weight": self.penalty_weight,
             "discriminator_steps": self.discriminator_steps,
+            "classes": self.classes,
+            "translation": self.translation,
         }
 
     @classmethod

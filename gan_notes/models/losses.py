@@ -219,7 +219,12 @@ def zero_centred_penalty(
     with tf.GradientTape() as tape:
         tape.watch(samples)
         scores = critic(samples)
-    return weight / 2 * tf.reduce_mean(_squared_norms(tape.gradient(scores, samples)))
+    return zero_centred(tape.gradient(scores, samples), weight=weight)
+
+
+def zero_centred(slopes: tf.Tensor, *, weight: float) -> tf.Tensor:
+    """Return gamma / 2 times the mean of |grad D(x)|^2, from the gradients (n, ...)."""
+    return weight / 2 * tf.reduce_mean(_squared_norms(slopes))
 
 
 def _squared_norms(gradients: tf.Tensor) -> tf.Tensor:

@@ -295,7 +295,7 @@ class TimeGAN(Priced, StepModel):
                 self.discriminator(synthetic),
                 self.discriminator(generated),
             )
-        weights = self.discriminator.trainable_variables
+        weights = self.moved()["discriminator"]
         gradients = tape.gradient(d_loss, weights)
         tf.cond(
             d_loss > DISCRIMINATOR_THRESHOLD,

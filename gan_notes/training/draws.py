@@ -48,6 +48,37 @@ def minibatch(data: tf.Tensor, batch_size: int, seed: tf.Tensor) -> tf.Tensor:
     return tf.gather(data, rows)
 
 
+def moved(images: tf.Tensor, pixels: int, seed: tf.Tensor) -> tf.Tensor:
+    """Move each image by up to `pixels` each way, whole pixels, equally often.
+
+    Parameters
+    ----------
+    images : float tensor (n, height, width, channels)
+        In [-1, 1]; what comes in at an edge is -1, black.
+    pixels : int
+    seed : int32 tensor (2,)
+        From :func:`key`; the same seed moves alike.
+
+    Returns
+    -------
+    Tensor of the same shape and type. Gradients pass through it.
+
+    Notes
+    -----
+    The translation of Zhao et al. (2020), DiffAugment. Each move is a product with two
+    matrices of zeros and ones, whose gradient is as cheap.
+    """
+    n, height, width, _ = images.shape
+    by = tf.random.stateless_uniform(
+        [2, n, 1], seed, minval=-pixels, maxval=pixels + 1, dtype=tf.int32
+    )
+    rows, columns = (
+        tf.one_hot(tf.range(side) + by[axis], side, dtype=images.dtype)
+        for axis, side in enumerate((height, width))
+    )
+    return tf.einsum("nih,nhwc,njw->nijc", rows, images + 1, columns) - 1
+
+
 def in_parts(network, z: np.ndarray | tf.Tensor, size: int = 1024) -> np.ndarray:
     """Apply a network to at most `size` rows of `z` at a time, and join the parts."""
     parts = [network(z[i : i + size]) for i in range(0, len(z), size)]

@@ -25,5 +25,7 @@ def test_digits_are_shuffled_by_seed_and_scaled():
 
 
 def test_unknown_images():
-    with pytest.raises(ValueError, match="'mnst' is not a set of images"):
+    with pytest.raises(
+        ValueError, match="'mnst' is not a set of images here, nor a folder"
+    ):
         load_images("mnst")

@@ -246,3 +246,21 @@ def test_mmd_of_two_points_is_the_closed_form():
     across = (np.exp(-4.5) + np.exp(-2.0)) / 2
     expected = np.exp(-0.5) + 1 - 2 * across
     assert distances.mmd(real, synthetic) == pytest.approx(expected)
+
+
+def test_balls_of_a_line_are_what_one_counts():
+    centres = np.array([[0.0], [1.0], [3.0]])  # radii of k = 1: 1, 1, 2
+    inside = distances.inside_balls(
+        centres, np.array([[0.5], [1.5], [4.9], [9.0]]), neighbours=1
+    )
+    assert inside.tolist() == [
+        [True, False, False, False],
+        [True, True, False, False],
+        [False, True, True, False],
+    ]
+    counts = distances.neighbour_counts(
+        centres, np.array([[0.5], [1.5], [4.9], [9.0]]), neighbours=1
+    )
+    assert counts.tolist() == [1, 2, 2]
+    with pytest.raises(ValueError, match="3 windows, more than 3 needed"):
+        distances.inside_balls(centres, centres, neighbours=3)

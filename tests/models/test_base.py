@@ -417,11 +417,18 @@ def test_a_distribution_scope_is_refused():
 @pytest.mark.parametrize(
     "options",
     [
-        {},
-        {"loss": "wasserstein", "penalty": "gradient"},
-        {"loss": "relativistic", "penalty": "r1_r2"},
+        pytest.param({}, id="GAN"),
+        pytest.param(
+            {"loss": "wasserstein", "penalty": "gradient"},
+            id="WGAN",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            {"loss": "relativistic", "penalty": "r1_r2"},
+            id="R3GAN",
+            marks=pytest.mark.long,
+        ),
     ],
-    ids=["GAN", "WGAN", "R3GAN"],
 )
 def test_mixed_precision_trains_with_losses_in_float32(options):
     options = {**options, "dropout": 0.0}  # it draws otherwise in float16

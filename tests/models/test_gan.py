@@ -8,7 +8,13 @@ import tensorflow as tf
 
 from gan_notes.data.toys import gaussian_ring
 from gan_notes.models import losses
-from gan_notes.models.gan import GAN, LOSSES, PENALTIES, PENALTY_STREAM
+from gan_notes.models.gan import (
+    GAN,
+    LOSSES,
+    PENALTIES,
+    PENALTY_STREAM,
+    TRANSLATION_STREAM,
+)
 from gan_notes.training import draws
 
 RING = gaussian_ring(512, seed=0)
@@ -50,12 +56,21 @@ def plain(seed=0, **options):
 @pytest.mark.parametrize(
     "options",
     [
-        {"loss": "minimax"},
         {"loss": "non_saturating"},
-        {"loss": "hinge"},
-        {"loss": "wasserstein", "penalty": "gradient", "discriminator_steps": 3},
-        {"loss": "non_saturating", "penalty": "r1"},
-        {"loss": "relativistic", "penalty": "r1_r2"},
+        *(
+            pytest.param(options, marks=pytest.mark.long)
+            for options in (
+                {"loss": "minimax"},
+                {"loss": "hinge"},
+                {
+                    "loss": "wasserstein",
+                    "penalty": "gradient",
+                    "discriminator_steps": 3,
+                },
+                {"loss": "non_saturating", "penalty": "r1"},
+                {"loss": "relativistic", "penalty": "r1_r2"},
+            )
+        ),
     ],
 )
 def test_every_loss_trains_and_repeats(options):
@@ -199,6 +214,7 @@ def test_penalty_and_weight_survive_saving(tmp_path, penalty):
     pd.testing.assert_frame_equal(*rows)
 
 
+@pytest.mark.long
 def test_penalties_hold_the_slope_down():
     """The heavier, the flatter the critic at the real samples."""
     slopes = []
@@ -346,3 +362,158 @@ def test_networks_that_do_not_fit_are_named():
     D = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match=r"\(3,\).*\(2,\)"):
         GAN(G, D)
+
+
+def conditional(classes=3, translation=0, **options):
+    """A GAN of images of 4 x 4 pixels that takes labels."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+    generator = keras.Sequential(
+        [
+            keras.Input((5 + classes,)),
+            keras.layers.Dense(16, "tanh"),
+            keras.layers.Reshape((4, 4, 1)),
+        ]
+    )
+    discriminator = keras.Sequential(
+        [
+            keras.Input((4, 4, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(8, "tanh"),
+            keras.layers.Dense(classes or 1),
+        ]
+    )
+    options = {"classes": classes, "translation": translation, **options}
+    return GAN(generator, discriminator, **options)
+
+
+PICTURES = np.random.default_rng(0).uniform(-1, 1, (40, 4, 4, 1)).astype("float32")
+LABELS = np.arange(40) % 3
+
+
+def test_one_conditional_step_on_moved_images_by_hand():
+    options = {"loss": "relativistic", "penalty": "r1_r2", "penalty_weight": 2.0}
+    gan, hand = (conditional(translation=1, **options) for _ in range(2))
+    history = gan.fit(PICTURES, LABELS, steps=1, batch_size=8, verbose=0)
+
+    G, D, step = hand.generator, hand.discriminator, tf.constant(0, tf.int64)
+
+    def drawn(update):
+        """The minibatch with the labels that lie beside it, noise, and both moved."""
+        keys = tf.random.split(draws.key(0, step, stream=update), 2)
+        real = draws.minibatch(tf.constant(PICTURES), 8, keys[0])
+        labels = draws.minibatch(tf.constant(LABELS), 8, keys[0])
+        noise = tf.random.stateless_normal([8, 5], keys[1])
+        z = tf.concat([noise, tf.one_hot(labels, 3)], axis=1)
+        key = draws.key(0, step, stream=TRANSLATION_STREAM + update)
+        keys = tf.random.split(key, 2)
+        return labels, z, lambda x, i: draws.moved(x, 1, keys[i]), real
+
+    def asked(x, labels):
+        return tf.gather(D(x), labels, axis=1, batch_dims=1)[:, None]
+
+    labels, z, move, real = drawn(0)
+    with tf.GradientTape() as tape:
+        pair = [move(real, 0), move(G(z), 1)]
+        scores = [asked(x, labels) for x in pair]
+        d_loss = losses.relativistic(*scores)[0]
+        for x in pair:
+            d_loss += losses.zero_centred_penalty(
+                lambda x, labels=labels: asked(x, labels), x, weight=2.0
+            )
+    weights = D.trainable_variables
+    hand.d_optimizer.apply(tape.gradient(d_loss, weights), weights)
+    labels, z, move, real = drawn(1)
+    with tf.GradientTape() as tape:
+        pair = asked(move(real, 0), labels), asked(move(G(z), 1), labels)
+        g_loss = losses.relativistic(*pair)[1]
+    weights = G.trainable_variables
+    hand.g_optimizer.apply(tape.gradient(g_loss, weights), weights)
+
+    assert history.d_loss[1] == pytest.approx(float(d_loss), rel=1e-4)
+    assert history.g_loss[1] == pytest.approx(float(g_loss), rel=1e-4)
+    for a, b in zip(gan.trainable_variables, hand.trainable_variables, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_label_steers_what_comes_out():
+    """Three classes of bright, grey and dark pictures."""
+    levels = np.array([-0.8, 0.0, 0.8], "float32")
+    x = PICTURES * 0.1 + levels[LABELS][:, None, None, None]
+    gan = conditional(loss="relativistic", penalty="r1_r2", penalty_weight=0.1)
+    rates = [keras.optimizers.Adam(0.01, 0.0) for _ in range(2)]
+    gan.compile(*rates)
+    gan.fit(x, LABELS, steps=400, batch_size=32, verbose=0)
+    for label, level in enumerate(levels):
+        made = gan.generate(100, seed=0, labels=np.full(100, label))
+        assert made.mean() == pytest.approx(level, abs=0.2)
+    # In turn, where none are asked for.
+    made = gan.generate(99, seed=0).reshape(33, 3, 16).mean(axis=(0, 2))
+    assert made == pytest.approx(levels, abs=0.2)
+
+
+def test_labels_are_part_of_a_training(tmp_path):
+    gan = conditional()
+    gan.fit(PICTURES, LABELS, steps=2, batch_size=8, verbose=0, checkpoint_dir=tmp_path)
+    with pytest.raises(ValueError, match="labels"):
+        conditional().fit(
+            PICTURES,
+            LABELS[::-1],
+            steps=4,
+            batch_size=8,
+            verbose=0,
+            checkpoint_dir=tmp_path,
+        )
+    gan.save(tmp_path / "gan.keras")
+    loaded = GAN.load(tmp_path / "gan.keras")
+    rows = [
+        g.fit(PICTURES, LABELS, steps=6, batch_size=8, verbose=0) for g in (loaded, gan)
+    ]
+    pd.testing.assert_frame_equal(*rows)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (None, "none came, but gan, with classes=3, takes labels"),
+        (LABELS[:5], r"of shape \(5,\) came; give 40 whole numbers"),
+        (LABELS.astype(float), "float64 of shape"),
+        (LABELS + 1, "1 to 3 came; with classes=3 they go from 0 to 2"),
+    ],
+)
+def test_labels_that_do_not_fit(labels, message):
+    with pytest.raises(ValueError, match=message):
+        conditional().fit(PICTURES, labels, steps=1, verbose=0)
+
+
+def test_labels_where_none_are_asked_for():
+    with pytest.raises(ValueError, match=r"some came, .*takes no labels"):
+        conditional(classes=0).fit(PICTURES, LABELS, steps=1, verbose=0)
+    with pytest.raises(ValueError, match=r"some came, .*takes no labels"):
+        conditional(classes=0).generate(3, labels=[0, 1, 2])
+
+
+def test_a_conditional_discriminator_gives_a_logit_for_each_class():
+    gan = conditional()
+    with pytest.raises(ValueError, match=r"one logit for each class, \(4,\)"):
+        GAN(gan.generator, gan.discriminator, classes=4)
+    with pytest.raises(ValueError, match="generator takes 8 numbers, of which 9"):
+        GAN(gan.generator, conditional(classes=9).discriminator, classes=9)
+
+
+@pytest.mark.parametrize("translation", [-1, 2])
+def test_only_images_are_moved(translation):
+    with pytest.raises(ValueError, match=f"translation: {translation} came"):
+        plain(translation=translation)
+
+
+@pytest.mark.parametrize("penalty", ["r1_r2", "gradient"])
+def test_moved_images_train_in_half_precision(penalty):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        gan = conditional(translation=1, loss="relativistic", penalty=penalty)
+        history = gan.fit(PICTURES, LABELS, steps=10, batch_size=8, verbose=0)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert np.isfinite(history.to_numpy()).all()
+    assert gan.generate(2, seed=0).dtype == np.float32

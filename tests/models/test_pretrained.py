@@ -142,12 +142,12 @@ def test_unknown_weights_are_named_with_those_that_ship():
 
 @pytest.mark.parametrize("content", [b"", b"half of", None])
 def test_damaged_weights_are_named_with_the_remedy(tmp_path, monkeypatch, content):
-    shutil.copy(pretrained.FOLDER / "gan_ring.json", tmp_path)
+    shutil.copy(pretrained.FOLDER / "gan_ring_0.json", tmp_path)
     if content is not None:
-        (tmp_path / "gan_ring.weights.h5").write_bytes(content)
+        (tmp_path / "gan_ring_0.weights.h5").write_bytes(content)
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     with pytest.raises(ValueError, match=r"damaged.*pip install --force-reinstall"):
-        pretrained.load("gan_ring")
+        pretrained.load("gan_ring_0")
 
 
 def test_steps_that_are_done_are_said():

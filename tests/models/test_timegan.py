@@ -345,6 +345,7 @@ def test_to_callbacks_the_phases_are_one_training(tmp_path):
     np.testing.assert_allclose(rows, pd.DataFrame(expected), rtol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("eager")
 def test_a_log_that_is_appended_to_keeps_its_columns(tmp_path):
     options = {"checkpoint_dir": tmp_path, **EPOCHS}
@@ -356,6 +357,7 @@ def test_a_log_that_is_appended_to_keeps_its_columns(tmp_path):
     assert rows.notna().sum(axis=1).to_dict() == {0: 1, 1: 1, 2: 5}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("eager")
 def test_the_best_weights_are_put_back_when_all_phases_are_done(tmp_path):
     """Of the first epoch, since no later one is better by 9."""

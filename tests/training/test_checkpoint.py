@@ -106,6 +106,7 @@ def model(layers=1):
     return made
 
 
+@pytest.mark.long
 def test_state_comes_back_with_every_digit_however_many_variables(tmp_path):
     """More than 1,000 variables, the optimizer's included."""
     many = model(layers=170)

@@ -35,3 +35,39 @@ def test_parts_are_joined_in_order_and_none_is_larger():
     z = np.arange(25.0)
     np.testing.assert_array_equal(draws.in_parts(network, z, size=10), z + 1)
     assert sizes == [10, 10, 5]
+
+
+def test_images_are_moved_whole_and_what_comes_in_is_black():
+    random = np.random.default_rng(0)
+    images = random.uniform(-1, 1, (600, 5, 6, 2)).astype("float32")
+    images[:, 0, 0] = 1
+    moved = draws.moved(tf.constant(images), 2, tf.constant([1, 2])).numpy()
+    counts = np.zeros((5, 5), int)
+    wide = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=-1)
+    for image, found in zip(wide, moved, strict=True):
+        same = [
+            (i, j)
+            for i in range(5)
+            for j in range(5)
+            if np.allclose(image[i : i + 5, j : j + 6], found, atol=1e-6)
+        ]
+        assert len(same) == 1
+        counts[same[0]] += 1
+    # 25 moves, 24 images each: three deviations of a binomial are 14.
+    assert np.abs(counts - 24).max() < 20
+    again = draws.moved(tf.constant(images), 2, tf.constant([1, 2]))
+    other = draws.moved(tf.constant(images), 2, tf.constant([1, 3]))
+    np.testing.assert_array_equal(moved, again)
+    assert (moved != other.numpy()).any()
+
+
+def test_a_gradient_moves_back():
+    images = tf.constant(np.random.default_rng(0).normal(size=(4, 5, 5, 1)), "float32")
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        moved = draws.moved(images, 1, tf.constant([0, 0]))
+        total = tf.reduce_sum(moved**2) / 2
+    slope = tape.gradient(total, images).numpy()
+    kept = slope != 0
+    np.testing.assert_allclose(slope[kept], images.numpy()[kept], atol=1e-6)
+    assert kept[:, 1:-1, 1:-1].all()  # only an edge can leave the picture

@@ -4,7 +4,11 @@
 // D(x) = sigmoid(w x + b). Rate, minibatch and the order of the moves are the chapter's,
 // and a test holds the slopes to the chapter's own functions.
 
+"use strict";
+
 {
+  const { Stage, slider, pushButton } = GanNotes;
+
   const MEAN = 2;
   const RATE = 0.1;
   const BATCH = 64;
@@ -26,7 +30,7 @@
     return w * mean(synthetic.map((v) => 1 - sigmoid(w * v + b)));
   }
 
-  class GanDial extends GanStage {
+  class GanDial extends Stage {
     static title = "Dial: you are the forger";
     static template = `
       <canvas id="game" role="img"></canvas>
@@ -41,7 +45,7 @@
       <canvas id="path" role="img"></canvas>`;
     static style = `
       section { display: grid; gap: 0.6rem; }
-      #game { height: 190px; touch-action: pan-y; cursor: grab; }
+      #game { height: 215px; touch-action: pan-y; cursor: grab; }
       #path { height: 120px; }
       #status { min-height: 2.8em; }
       @container (min-width: 560px) { #status { min-height: 1.4em; } }`;
@@ -97,7 +101,7 @@
 
     drawGame() {
       const { colour, w, b, theta, state } = this;
-      const plane = this.plane("game", WIDE, [0, 0.5], { margin: [6, 30, 20, 8] });
+      const plane = this.plane("game", WIDE, [0, 0.5], { margin: [34, 30, 20, 8] });
       this.field = plane;
       plane.axes({ xticks: [-4, -2, 0, 2, 4, 6] });
       const at = (f) => Array.from({ length: 121 }, (_, i) => [-5 + i * 0.1, f(-5 + i * 0.1)]);
@@ -105,7 +109,7 @@
       if (state.show) {
         plane.area(bell(MEAN), { colour: colour.real, base: 0 });
         plane.line(bell(MEAN), { colour: colour.real });
-        plane.text("originals", [plane.box.right - 6, 14], { pixels: true, colour: colour.real, align: "right", bold: true });
+        plane.text("originals", [plane.box.right - 6, 12], { pixels: true, colour: colour.real, align: "right", bold: true });
       }
       plane.line(bell(theta), { colour: colour.synthetic, dash: [7, 4], width: 2.5 });
       plane.dot([theta, 1 / Math.sqrt(2 * Math.PI)], { colour: colour.synthetic, radius: 7, hollow: true, width: 2.5 });
@@ -113,8 +117,8 @@
       for (const d of [0, 0.5, 1]) plane.text(String(d), [plane.box.right + 6, plane.Y(0.48 * d)], { pixels: true, colour: colour.d });
       const slope = forgerSlope(w, b, [theta]);
       plane.arrow([theta, 0.05], 60 * Math.max(-1.5, Math.min(1.5, slope)), 0, { colour: colour.ink, width: 2, head: 8 });
-      plane.text("your canvases", [plane.box.left + 8, 14], { pixels: true, colour: colour.synthetic, bold: true });
-      plane.text("D(x): the critic finds it real", [plane.box.left + 8, 31], { pixels: true, colour: colour.d, bold: true });
+      plane.text("your canvases", [plane.box.left + 8, 12], { pixels: true, colour: colour.synthetic, bold: true });
+      plane.text("D(x): the critic finds it real", [plane.box.left + 8, 29], { pixels: true, colour: colour.d, bold: true });
       this.find("game").setAttribute("aria-label", `Your canvases lie around ${theta.toFixed(2)}. The critic's line has slope ${w.toFixed(2)}: she finds ${w < 0 ? "the left" : "the right"} more real.`);
     }
 

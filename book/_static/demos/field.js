@@ -4,7 +4,11 @@
 // a test holds them to the chapter's own functions. z = [x, y] or [theta, psi]: the
 // first player is the generator and minimises, the second is the discriminator.
 
+"use strict";
+
 {
+  const { Stage, slider, choice, pushButton, minus } = GanNotes;
+
   // Where both players want to go, with friction g on the discriminator.
   const VELOCITY = {
     bilinear: ([x, y], g) => [-y, x - g * y], // V = x y
@@ -94,7 +98,7 @@
   const size = ([x, y]) => Math.hypot(x, y);
   const short = (v) => (v >= 1e4 || (v < 1e-3 && v > 0) ? v.toExponential(1).replace("e+", "e") : v.toFixed(3));
 
-  class GanField extends GanStage {
+  class GanField extends Stage {
     static title = "Field: two players on one surface";
     static template = `
       <div class="row try" role="group" aria-label="Try">
@@ -281,7 +285,7 @@
       const { colour } = this;
       const { moves } = this.state;
       const log = (v) => Math.log10(Math.max(v, 1e-12));
-      const plane = this.plane("distance", [0, MOVES], [-4, 4], { margin: [8, 10, 20, 34] });
+      const plane = this.plane("distance", [0, MOVES], [-4, 4], { margin: [38, 10, 20, 34] });
       plane.axes({
         xticks: [0, 300, 600],
         yticks: [-4, -2, 0, 2, 4],
@@ -293,8 +297,8 @@
       plane.line([[0, start], [MOVES, start + MOVES * log(this.factor)]], { colour: colour.soft, width: 1.5, dash: [2, 4] });
       if (this.kept) plane.line(curve(this.kept.slice(0, moves + 1)), { colour: colour.soft, width: 1.5, dash: [5, 4] });
       plane.line(curve(this.points.slice(0, moves + 1)), { colour: colour.synthetic });
-      plane.text("distance to ×", [40, 12], { pixels: true });
-      plane.text("dotted: |μ| alone", [40, 28], { pixels: true });
+      plane.text("distance to ×", [34, 10], { pixels: true });
+      plane.text("dotted: |μ| alone", [34, 26], { pixels: true });
       this.find("distance").setAttribute("aria-label", `Distance to the equilibrium over ${moves} moves, on a logarithmic axis; ${this.verdict()}`);
     }
 

@@ -4,7 +4,11 @@
 // checks every gradient against differences. Attributes preset the controls:
 // <gan-lab data="moons" loss="r3" dsteps="2">.
 
+"use strict";
+
 {
+  const { Stage, Random, slider, choice, pushButton } = GanNotes;
+
   // Two products of matrices, row by row in flat arrays. Four rows at a time, five times
   // as fast as one by one, so n is a multiple of four.
   // x (n, a) times the transpose of w (b, a): (n, b).
@@ -408,7 +412,7 @@
   const percent = (share) => `${Math.round(100 * share)} %`;
   const count = (n) => n.toLocaleString("en-GB");
 
-  class GanLab extends GanStage {
+  class GanLab extends Stage {
     static title = "Lab: a GAN trained in this page";
     static template = `
       <div class="stage">

@@ -4,7 +4,11 @@
 // set the ranks of what comes out and turn it into log-returns, which are chained to
 // prices. A test holds every step to Keras, on the same rounded weights and noise.
 
+"use strict";
+
 {
+  const { Stage, Random, slider, pushButton, minus, phi, loadWeights } = GanNotes;
+
   const DAY_NOISE = 16;
   const WINDOW_NOISE = 16; // the last is the window's level, from calm to stormy
   const SLOPE = 0.2; // of Keras's leaky_relu, below zero
@@ -118,7 +122,7 @@
     };
   }
 
-  class GanMarket extends GanStage {
+  class GanMarket extends Stage {
     static title = "Market: draw another one";
     static weights = ["returns-offline-0"];
     static template = `

@@ -4,7 +4,11 @@
 // stretches. Everything is computed by integration on a grid, nothing is sampled; a
 // test holds the numbers to SciPy's.
 
+"use strict";
+
 {
+  const { Stage, slider, choice, pushButton, minus, phi } = GanNotes;
+
   // Hills are [share, mean, deviation].
   const REAL = {
     one: { name: "one hill, N(0, 1)", hills: [[1, 0, 1]] },
@@ -113,7 +117,7 @@
   const LOSS = { minimax: "minimax", ns: "non-saturating", w1: "W1 (a perfect critic)" };
   const signed = (v) => minus(Math.abs(v) < 5e-4 && v !== 0 ? v.toExponential(0) : v.toFixed(3));
 
-  class GanValue extends GanStage {
+  class GanValue extends Stage {
     static title = "Value: the game against the best discriminator";
     static template = `
       <canvas id="densities" role="img"></canvas>

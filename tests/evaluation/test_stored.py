@@ -1,0 +1,76 @@
+"""Stored scorecards: what the project says of its generators, and whether it is so."""
+
+import numpy as np
+import pytest
+
+from gan_notes import load_prices, make_windows
+from gan_notes.evaluation import facts, scorecard
+from gan_notes.models import pretrained
+
+CARD, ABOUT = scorecard.stored("offline")
+TRAININGS = list(ABOUT["weights"])
+
+
+def of(metric, candidate="ReturnsGAN"):
+    (row,) = CARD[
+        (CARD["metric"] == metric) & (CARD["candidate"] == candidate)
+    ].itertuples()
+    return row
+
+
+def test_there_is_no_other():
+    with pytest.raises(ValueError, match=r"'online' is no stored scorecard.*offline"):
+        scorecard.stored("online")
+
+
+def test_all_trainings_that_ship_are_judged_by_the_full_setting():
+    shipped = {n for n in pretrained.generators() if n.startswith("returns-offline-")}
+    assert set(TRAININGS) == shipped
+    for name, commit in ABOUT["weights"].items():
+        assert pretrained.provenance(name)["commit"] == commit
+    assert not CARD["metric"].str.contains("quick").any()
+
+
+@pytest.mark.parametrize(
+    ("metric", "most"),
+    [("AUC, boosting", 0.64), ("AUC, LSTM", 0.63), ("TSTR / TRTR, absolute", 1.03)],
+)
+def test_the_returns_generator_holds_what_is_promised(metric, most):
+    assert of(metric).value <= most
+    fresh = of(metric, scorecard.FRESH)
+    assert fresh.low <= fresh.value <= fresh.high
+
+
+def test_the_risk_is_right_and_no_training_window_comes_back():
+    for position in ("single names", "equal weight", "long-short"):
+        assert of(f"VaR 1%, {position}").value == pytest.approx(1, abs=0.15)
+    for statistic in ("median", "1st percentile"):
+        assert of(f"nearest, {statistic}").at_floor
+        assert not of(f"nearest, {statistic}", "copycat").at_floor
+
+
+@pytest.mark.long
+def test_a_sample_of_the_card_is_what_its_weights_give():
+    windows = make_windows(
+        load_prices(), sequence_length=ABOUT["days"], transform="log_returns"
+    )
+    train = windows.changes(windows.train)
+    drawn = [pretrained.draw(name, ABOUT["windows"])[0] for name in TRAININGS]
+    risks = [facts.risk(train, x, block=1, draws=1, seed=0) for x in drawn]
+    for number, row in risks[0].iterrows():
+        mean = np.mean([frame.loc[number, "ratio"] for frame in risks])
+        stored = of(f"{row['measure']} {row['level']:.0%}, {row['position']}")
+        assert mean == pytest.approx(stored.value, rel=2e-4)
+    near = np.mean([np.median(facts.nearest(train, x[:500])) for x in drawn])
+    assert near == pytest.approx(of("nearest, median").value, rel=0.02)
+    assert np.mean([clusters(x) for x in drawn]) == pytest.approx(
+        clusters(train), rel=0.3
+    )
+    real = facts.losses(train)[0, : train.shape[2], 0, 0]  # VaR 1 % of each ticker
+    ours = np.mean([facts.losses(x)[0, : x.shape[2], 0, 0] for x in drawn], axis=0)
+    np.testing.assert_allclose(ours, real, rtol=0.15)
+
+
+def clusters(x):
+    """Autocorrelation of absolute changes, mean of lags 1 to 5 and tickers."""
+    return np.mean([facts.autocorrelation(np.abs(x), lag) for lag in range(1, 6)])
