@@ -31,7 +31,7 @@ def page(name: str, made: Outcome, logs: Collection[str] = ()) -> str:
     varied = [
         n for n in given if n != "seed" and made.runs[n].nunique(dropna=False) > 1
     ]
-    metrics = made.metrics.dropna(subset="value")
+    metrics = made.metrics.dropna(subset="value").fillna({"candidate": ""})
     merged = len(made.runs.drop_duplicates(varied)) > MAX_SETTINGS if varied else False
     by = ["candidate"] if merged else ["candidate", *varied]
     shown = []

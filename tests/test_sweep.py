@@ -652,6 +652,14 @@ def test_without_its_extra_a_sweep_says_what_to_install(capsys, monkeypatch):
     assert "pip install 'gan-notes[sweep]'" in capsys.readouterr().err
 
 
+def test_a_metric_of_no_candidate_is_shown(tmp_path):
+    book = outcome(tmp_path, (0,), errors={0: "no"})
+    metrics = [{"metric": "seconds", "value": value} for value in (1.0, 2)]
+    book.enter(next(iter(book.runs)), {"seconds": 1, "metrics": metrics})
+    html = sweep_report.page("page.ipynb", book.outcome())
+    assert 'aria-label="2 runs from 1 to 2, median 1.5"' in html
+
+
 def test_many_settings_share_a_line(tmp_path):
     sets = "sets: [" + ", ".join(f"{{steps: {n}}}" for n in range(1, 51)) + "]"
     html = sweep_report.page("page.ipynb", outcome(tmp_path, (0, 1), sets).outcome())
