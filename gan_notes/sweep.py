@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 from dask import config
-from dask.distributed import Client, LocalCluster
+from dask.distributed import Client, LocalCluster, Security
 from dask.distributed import wait as wait_for
 from tqdm import tqdm
 
@@ -348,6 +348,8 @@ def _cluster(workers: int | None, scheduler: str, gpu: bool) -> Iterator[Client]
             # its page of figures: on a free port, for this machine alone
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.CRITICAL,
+            # Whoever reaches a worker can run code: nobody else of this machine can.
+            security=Security.temporary(),
             resources={"GPU": 1} if gpu else None,
         )
     with cluster, Client(cluster) as client:

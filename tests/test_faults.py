@@ -92,6 +92,17 @@ def start(*arguments):
 
 
 @pytest.mark.long
+def test_nobody_else_of_this_machine_can_hand_work_to_a_worker():
+    """Dask's messages hold pickles: its processes talk to who has their key."""
+    with sweep._cluster(1, "", gpu=False) as client:
+        assert client.submit(os.getpid).result() != os.getpid()
+        address = client.scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        with pytest.raises(OSError, match=r"reset|closed|imed out"):
+            sweep.Client(address.replace("tls://", "tcp://"), timeout=2)
+
+
+@pytest.mark.long
 def test_a_worker_killed_in_the_middle_is_replaced(tmp_path):
     mark = tmp_path / "mark"
     book = page(tmp_path, ONCE.format("os.kill(os.getppid(), signal.SIGKILL)"))
