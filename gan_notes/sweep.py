@@ -265,27 +265,27 @@ def _drive(
     bar = tqdm(total=len(book.runs), initial=len(book.seconds), unit="run", smoothing=0)
     with bar:
         while True:
-            hosts = _slots(client)
-            # None in advance: a run that kills its worker would take others along.
-            while len(running) < max(1, hosts.total()):
-                run = again.pop() if again else next(waiting, None)
-                if run is None:
-                    break
-                tried[run.key] += 1
-                future = client.submit(
-                    sweep_run.execute,
-                    book.plan.name, book.plan.text, run, book.store.absolute,
-                    "checkpoint_dir" in book.plan.defaults, timeout, hosts, gpu,
-                    pure=False, resources=asked, key=f"{run.key}-{uuid.uuid4()}",
-                )  # fmt: skip
-                running[future] = run
-            if not running:
-                return
             try:
-                done = wait_for(list(running), REFRESH, "FIRST_COMPLETED").done
-            except TimeoutError:
-                continue  # there may be more workers now
-            except CancelledError as error:
+                hosts = _slots(client)
+                # None in advance: a run that kills its worker would take others along.
+                while len(running) < max(1, hosts.total()):
+                    run = again.pop() if again else next(waiting, None)
+                    if run is None:
+                        break
+                    tried[run.key] += 1
+                    future = client.submit(
+                        sweep_run.execute,
+                        book.plan.name, book.plan.text, run, book.store.absolute,
+                        "checkpoint_dir" in book.plan.defaults, timeout, hosts, gpu,
+                        pure=False, resources=asked, key=f"{run.key}-{uuid.uuid4()}",
+                    )  # fmt: skip
+                    running[future] = run
+                if not running:
+                    return
+                done = _done(list(running))
+            except Exception as error:
+                if client.status == "running" and not isinstance(error, CancelledError):
+                    raise
                 gone = f"the scheduler {client.scheduler.address} is gone"
                 raise _Lost(gone) from error
             for future in done:
@@ -310,6 +310,14 @@ def _drive(
                 finally:
                     # or Dask would do it again if its worker were lost
                     future.release()
+
+
+def _done(futures: list) -> set:
+    """Wait until one is done, or until there may be more workers."""
+    try:
+        return wait_for(futures, REFRESH, "FIRST_COMPLETED").done
+    except TimeoutError:
+        return set()
 
 
 def _slots(client: Client) -> Counter:
