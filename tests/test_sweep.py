@@ -567,6 +567,7 @@ def test_gpus_are_counted_and_none_is_an_error(tmp_path, monkeypatch):
     assert sweep._gpus() == 2
 
 
+@pytest.mark.long
 def test_a_cluster_that_cannot_do_the_work_is_refused(
     tmp_path, bucket, cluster, monkeypatch
 ):
