@@ -1,6 +1,6 @@
 # `make` lists the targets; README.md gives the plain commands behind them.
 .DEFAULT_GOAL := help
-.PHONY: help book test test-long fuzz serve lint bench clean test-colab repository
+.PHONY: help book test test-long test-s3 fuzz serve lint bench clean test-colab repository
 
 CHECK := import sys, ensurepip; assert (3, 11) <= sys.version_info < (3, 14)
 # The first of these names that is a Python 3.11, 3.12 or 3.13; `make PYTHON=...` chooses.
@@ -11,6 +11,7 @@ COLAB_PYTHON ?= $(call first,python3.13 python3.12 python3.11 $(PYTHON))
 VENV ?= .venv
 BIN := $(VENV)/bin
 COLAB := $(VENV)-colab
+S3 := $(VENV)-s3
 SMALL := _build/small
 PIP := -m pip install --quiet --disable-pip-version-check
 
@@ -47,6 +48,9 @@ clean: ## remove what was built; the environments stay
 test-colab: $(COLAB)/installed ## every notebook, small, on Colab's versions
 	$(COLAB)/bin/python book/build.py --small --no-site --build _build/colab
 
+test-s3: $(S3)/installed ## a sweep into a bucket of a local server
+	$(S3)/bin/python -m pytest -q tests/test_s3.py
+
 repository: $(VENV)/installed ## make repository URL=...: point badges and links at a fork
 	$(BIN)/python book/repository.py "$(URL)"
 
@@ -54,6 +58,13 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(call check,$(PYTHON))
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP) -c constraints.txt -e ".[cpu,sample,finance,book,sweep,dev]"
+	@touch $@
+
+# Of their own: Amazon's packages want older ones than constraints.txt has.
+$(S3)/installed: pyproject.toml
+	@$(call check,$(PYTHON))
+	$(PYTHON) -m venv $(S3)
+	$(S3)/bin/python $(PIP) -e ".[sweep,dev]" s3fs "moto[server]"
 	@touch $@
 
 # As the notebooks' first cell does on Colab: skfolio alone, for the prices inside it.

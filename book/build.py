@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import UTC, datetime
 from pathlib import Path
 
 import published
@@ -85,6 +86,7 @@ def main(arguments=None):
             print(*wrong, sep="\n", end="\n" if wrong else "")
     if options.no_site or (wrong and not options.only):
         return int(bool(wrong))
+    add_status(staging, results)
     status = render(staging, build / "html", draft=bool(options.only))
     return status or int(bool(wrong))
 
@@ -134,6 +136,54 @@ def compare(results, chapters):
             result = json.loads(path.read_text(encoding="utf-8"))
         wrong += published.contradictions(name, notebook, result)
     return wrong
+
+
+def add_status(staging, results):
+    """Add to the page of the status what ran: when, how long, with what."""
+    page = staging / "book" / "status.md"
+    if not page.exists():
+        return
+    shutil.copy(ROOT / "book" / "status.md", page)
+    rows, where = [], {}
+    for name in (Path(page).name for page in pages()):
+        path = results / name / "metrics.json"
+        if not path.exists():
+            continue
+        result = json.loads(path.read_text(encoding="utf-8"))
+        day = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
+        values = {
+            key: value
+            for key, value in result["parameters"].items()
+            if value != ""
+            and not key.endswith("_dir")  # folders of this machine
+        }
+        source = Path(values.pop("source", "")).name or "no prices"
+        said = ", ".join(
+            f"`{key}` {value}" for key, value in values.items()
+        )
+        rows.append(
+            f"| {{doc}}`{name}` | {day} | {result['seconds']:.0f} | {source} "
+            f"| {said} |"
+        )
+        ran_with = ", ".join(
+            f"{k} {v}" for k, v in result["versions"].items()
+        )
+        where.setdefault(f"{result['device']}: {ran_with}", []).append(name)
+    if not rows:
+        return
+    lines = [
+        "",
+        "| chapter | last run | seconds | source | parameters |",
+        "|---|---|---|---|---|",
+        *rows,
+        "",
+        *(
+            f"{', '.join(names)} on {what}.\n"
+            for what, names in where.items()
+        ),
+    ]
+    with page.open("a", encoding="utf-8") as file:
+        file.write("\n".join(lines))
 
 
 def execute_all(staging, results, chapters, parameters):

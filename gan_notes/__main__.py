@@ -92,7 +92,12 @@ def _run(options: argparse.Namespace) -> None:
 
 def _sweep(options: argparse.Namespace) -> int:
     """Sweep, say what came of it, and return the exit code."""
-    from gan_notes import sweep
+    try:
+        from gan_notes import sweep
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"sweep: {error.name} is not installed; pip install 'gan-notes[sweep]'."
+        ) from error
 
     given = dict(vars(options))
     del given["command"]
@@ -105,7 +110,7 @@ def _sweep(options: argparse.Namespace) -> int:
     if options.dry_run:
         return 0
     for _, run in made.failed.iterrows():
-        print(f"{options.output}/failed/{run['run']}: {run['error']}", file=sys.stderr)
+        print(f"{run['run']} failed: {run['error']}", file=sys.stderr)
     if made.stopped:
         print(f"stopped: {made.stopped}; go on by --resume", file=sys.stderr)
     print(f"{options.output}/report.html")

@@ -1,6 +1,7 @@
 """Building the book: what ran is what is shown, and says what its run says."""
 
 import json
+import os
 import sys
 
 import nbformat
@@ -256,6 +257,35 @@ def test_what_ran_is_kept_while_another_chapter_is_worked_on(book):
     before = first.read_bytes()
     make(book, "--only", "02_two")
     assert first.read_bytes() == before
+
+
+def test_the_page_of_the_status_says_what_ran_and_no_path(book):
+    (book / "book" / "status.md").write_text("# Status\n", encoding="utf-8")
+    staging, results = book / "_build" / "staging", book / "_build" / "results"
+    build.stage(staging, keep=[])
+    path = results / "02_two" / "metrics.json"
+    path.parent.mkdir(parents=True)
+    result = {
+        "parameters": {"seed": 0, "source": "/home/me/prices.csv", "tickers": "",
+                       "output_dir": "/home/me/out", "train": False},
+        "versions": {"python": "3.13.1", "keras": "3.15.1"},
+        "device": "CPU (2 cores)",
+        "seconds": 71.6,
+    }  # fmt: skip
+    path.write_text(json.dumps(result), encoding="utf-8")
+    os.utime(path, (1_790_000_000, 1_790_000_000))
+    for _ in range(2):  # again, it is written anew
+        build.add_status(staging, results)
+    said = (staging / "book" / "status.md").read_text(encoding="utf-8")
+    assert said.splitlines() == [
+        "# Status",
+        "",
+        "| chapter | last run | seconds | source | parameters |",
+        "|---|---|---|---|---|",
+        "| {doc}`02_two` | 2026-09-21 | 72 | prices.csv | `seed` 0, `train` False |",
+        "",
+        "02_two on CPU (2 cores): python 3.13.1, keras 3.15.1.",
+    ]
 
 
 def test_a_failure_names_notebook_cell_and_error(book, capsys):

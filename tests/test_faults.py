@@ -92,6 +92,17 @@ def start(*arguments):
 
 
 @pytest.mark.long
+def test_nobody_else_of_this_machine_can_hand_work_to_a_worker():
+    """Dask's messages hold pickles: its processes talk to who has their key."""
+    with sweep._cluster(1, "", gpu=False) as client:
+        assert client.submit(os.getpid).result() != os.getpid()
+        address = client.scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        with pytest.raises(OSError, match=r"reset|closed|imed out"):
+            sweep.Client(address.replace("tls://", "tcp://"), timeout=2)
+
+
+@pytest.mark.long
 def test_a_worker_killed_in_the_middle_is_replaced(tmp_path):
     mark = tmp_path / "mark"
     book = page(tmp_path, ONCE.format("os.kill(os.getppid(), signal.SIGKILL)"))
@@ -114,8 +125,9 @@ def test_a_run_that_kills_its_worker_each_time_fails_alone(tmp_path, monkeypatch
 
 
 @pytest.mark.long
-def test_a_kernel_that_dies_and_one_that_takes_too_long_are_told(tmp_path):
+def test_a_kernel_that_dies_and_one_that_takes_too_long_are_told(tmp_path, capfd):
     body = (
+        "os.write(2, b'a line of C++')\n"
         "if seed == 1:\n    os.kill(os.getpid(), 9)\n"
         "if seed == 2:\n    while True: pass"
     )
@@ -127,6 +139,9 @@ def test_a_kernel_that_dies_and_one_that_takes_too_long_are_told(tmp_path):
     assert "longer than --timeout allows; allow more" in late
     assert len(list((tmp_path / "out" / "failed").glob("*/page.ipynb"))) == 2
     until(lambda: not kernels(tmp_path / "out"), 5)
+    for log in (tmp_path / "out").glob("*/*/log.txt"):
+        assert "a line of C++" in log.read_text(encoding="utf-8")
+    assert "C++" not in capfd.readouterr().err, "the terminal is for the progress"
     page_text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert page_text.index("2 failed") < page_text.index("coverage")
 
@@ -141,7 +156,6 @@ def begun(tmp_path):
     ]  # fmt: skip
     process = start(*command)
     until(lambda: set(metrics(output)) == {0, 1} and kernels(output))
-    go.touch()  # whoever comes later does not wait
     return process, book, path, output
 
 
@@ -159,6 +173,7 @@ def test_a_sweep_that_is_killed_goes_on_and_leaves_no_process(tmp_path):
     process, *sweep_of = begun(tmp_path)
     process.kill()
     process.communicate(timeout=20)  # until its workers have ended too
+    (tmp_path / "go").touch()  # whoever comes later does not wait
     until(lambda: not kernels(tmp_path / "out"), 20)
     assert set(metrics(tmp_path / "out")) <= {0, 1, 2}
     goes_on(*sweep_of)
@@ -167,7 +182,6 @@ def test_a_sweep_that_is_killed_goes_on_and_leaves_no_process(tmp_path):
 @pytest.mark.long
 def test_ctrl_c_writes_what_is_finished_and_says_how_to_go_on(tmp_path):
     process, book, path, output = begun(tmp_path)
-    (tmp_path / "go").unlink()
     os.killpg(process.pid, signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130, said
@@ -211,6 +225,22 @@ def test_a_scheduler_that_is_lost_is_named_and_the_sweep_goes_on_elsewhere(tmp_p
             if started:
                 started.kill()
                 started.communicate()
+
+
+@pytest.mark.long
+def test_each_worker_of_this_machine_has_a_gpu_of_its_own(tmp_path):
+    """Which GPU a run may see; whether there is one, TensorFlow finds out."""
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    body = (
+        f"open({str(seen)!r} + '/' + os.environ['CUDA_VISIBLE_DEVICES'], 'w').close()\n"
+        f"while len(os.listdir({str(seen)!r})) < 2: time.sleep(0.1)"
+    )
+    book, path = page(tmp_path, body), grid(tmp_path, "product: {seed: [0, 1]}")
+    out = tmp_path / "out"
+    made = sweep.sweep(book, path, str(out), workers=2, gpu=True, timeout=60)
+    whole(out, made, {0, 1})
+    assert {path.name for path in seen.iterdir()} == {"0", "1"}
 
 
 BIG = "if seed == 1:\n    open('big', 'wb').write(bytes(steps * 2**20))"

@@ -117,7 +117,7 @@ def test_conda_environment_has_the_names_and_floors_of_the_package():
         Requirement(line) for line in lines if not line.startswith(("python", "pip"))
     ]
     listed = {canonicalize_name(each.name): each for each in conda}
-    wanted = requirements("book", "sample", "finance")
+    wanted = requirements("book", "sample", "finance", "sweep")
     wanted["tensorflow"] = requirements("tensorflow")["tensorflow"]
     assert "-e ." in pip
     from_pip = [Requirement(line) for line in pip if line != "-e ."]
@@ -232,6 +232,45 @@ def test_what_the_package_imports_is_declared():
             top = imported.split(".")[0]
             known = top == "gan_notes" or top in sys.stdlib_module_names
             assert known or top in names, f"{path.name} imports {top}"
+
+
+# What would run code that a file holds, or take what a file says for an order.
+RUNS = {
+    "eval",
+    "exec",
+    "compile_command",
+    "read_pickle",
+    "enable_unsafe_deserialization",
+}
+UNSAFE = {"allow_pickle": "True", "safe_mode": "False", "shell": "True"}
+
+
+def dangers(path):
+    """Yield the calls and imports by which data could run as code."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func).rpartition(".")[2]
+            said = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            if name in RUNS or any(said.get(k) == v for k, v in UNSAFE.items()):
+                yield ast.unparse(node)
+            if ast.unparse(node.func) in {"yaml.load", "yaml.unsafe_load"}:
+                yield ast.unparse(node)
+    names = {name.split(".")[0] for name in imports(path)}
+    yield from names & {"pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
+
+
+def test_nothing_that_is_read_can_run():
+    """One call is let through: its loader makes text, lists and dicts alone."""
+    found = [
+        f"{path.name}: {danger}"
+        for folder in ("gan_notes", "book", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+        for danger in dangers(path)
+    ]
+    assert found == ["sweep_grid.py: yaml.load(content, _Text)"]
+    from gan_notes import sweep_grid
+
+    assert issubclass(sweep_grid._Text, yaml.BaseLoader)
 
 
 def without_encoding(path):

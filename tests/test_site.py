@@ -3,7 +3,9 @@
 import functools
 import http.server
 import re
+import tempfile
 import threading
+from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import nbformat
@@ -276,3 +278,23 @@ def test_no_asset_comes_from_elsewhere(html):
         and "canonical" not in tag.get("rel", [])
     ]
     assert remote == []
+
+
+SECRETS = [
+    r"AKIA[0-9A-Z]{16}",  # Amazon
+    r"gh[pousr]_[A-Za-z0-9]{36}",  # GitHub
+    r"-----BEGIN [A-Z ]*PRIVATE KEY",
+]
+
+
+def test_nothing_published_names_this_machine_or_holds_a_secret(html):
+    here = {Path.home(), ROOT, html.parent, Path(tempfile.gettempdir())}
+    places = [re.escape(f"{path}/") for path in here]
+    said = re.compile("|".join(places + SECRETS))
+    found = [
+        (path.name, match.group())
+        for path in html.rglob("*")
+        if path.suffix in {".html", ".ipynb", ".js", ".json", ".txt", ".svg"}
+        for match in said.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []

@@ -1,21 +1,31 @@
 """Sweeps: a grid is checked whole, each run is there whole or not at all."""
 
 import ast
+import contextlib
 import io
 import json
 import math
 import os
 import re
+import sys
 import time
 
 import fsspec
 import pandas as pd
 import pytest
-from conftest import write_notebook
+from conftest import tab, write_notebook
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from IPython.core.inputtransformer2 import TransformerManager
 
-from gan_notes import __main__, notebooks, sweep
+from gan_notes import (
+    __main__,
+    notebooks,
+    sweep,
+    sweep_grid,
+    sweep_report,
+    sweep_run,
+)
 
 PARAMETERS = """seed = 0  # type: int  draws
 steps = 5  # type: int  updates
@@ -138,7 +148,7 @@ def test_a_grid_is_refused_before_any_work(tmp_path, capsys, product, message):
 )
 def test_what_is_no_grid_is_refused(tmp_path, text, message):
     with pytest.raises(ValueError, match=r"^grid: ") as error:
-        sweep.read_grid(grid(tmp_path, text))
+        sweep_grid.read_grid(grid(tmp_path, text))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -147,7 +157,7 @@ def test_an_absurd_product_is_counted_and_not_made(tmp_path):
     hundred = f"[{', '.join(map(str, range(100)))}]"
     text = "product:\n" + "".join(f"  p{i}: {hundred}\n" for i in range(10))
     with pytest.raises(ValueError, match="100,000,000,000,000,000,000 sets are more"):
-        sweep.read_grid(grid(tmp_path, text))
+        sweep_grid.read_grid(grid(tmp_path, text))
 
 
 def test_an_alias_bomb_is_no_value(tmp_path):
@@ -155,7 +165,7 @@ def test_an_alias_bomb_is_no_value(tmp_path):
     for i in range(1, 12):
         lines.append(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]")
     with pytest.raises(ValueError, match="give a list of single values"):
-        sweep.read_grid(grid(tmp_path, "product:\n  " + "\n  ".join(lines)))
+        sweep_grid.read_grid(grid(tmp_path, "product:\n  " + "\n  ".join(lines)))
 
 
 def test_a_file_too_large_for_a_grid_is_not_read(tmp_path):
@@ -163,12 +173,12 @@ def test_a_file_too_large_for_a_grid_is_not_read(tmp_path):
     with path.open("wb") as file:
         file.truncate(20 * 2**30)  # a hole, of which nothing is on the disk
     with pytest.raises(ValueError, match="more than 10,000,000 bytes"):
-        sweep.read_grid(path)
+        sweep_grid.read_grid(path)
 
 
 def test_a_missing_grid_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"no\.yaml cannot be read \(No such file"):
-        sweep.read_grid(tmp_path / "no.yaml")
+        sweep_grid.read_grid(tmp_path / "no.yaml")
 
 
 NEARLY = st.from_regex(r"(product|sets): [\[\]{}:,&*!a1 \n-]{,60}")
@@ -180,7 +190,7 @@ def test_any_text_is_a_grid_or_refused_in_our_words(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
-        sets = sweep.read_grid(path)
+        sets = sweep_grid.read_grid(path)
     except ValueError as error:
         assert str(error).startswith("grid: ")  # noqa: PT017  either is right
     else:
@@ -253,24 +263,24 @@ def test_a_text_is_one_literal_of_the_same_value(text):
     assert ast.literal_eval(assigned.value) == text
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_a_hostile_text_is_one_literal(text):
-    (assigned,) = ast.parse(injected(text)).body
-    assert ast.literal_eval(assigned.value) == text
+TEXTS = [name for name, (kind, *_) in notebooks.PARAMETERS.items() if kind is str]
 
 
-@pytest.mark.parametrize(
-    "name", [n for n, (kind, *_) in notebooks.PARAMETERS.items() if kind is str]
-)
+@pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("text", HOSTILE)
-def test_no_text_parameter_takes_a_hostile_text_for_more_than_text(name, text):
-    """It is refused by its range, or it is the same text."""
+def test_a_hostile_text_is_refused_or_stays_the_text(tmp_path, monkeypatch, name, text):
+    """As the kernel runs it: by way of IPython, which knows orders of its own."""
+    monkeypatch.chdir(tmp_path)
     try:
         notebooks.check({name: notebooks.read(name, text)})
     except ValueError as error:
         assert str(error).startswith(f"{name}: ")  # noqa: PT017  either is right
-    else:
-        assert notebooks.read(name, text) == text
+    source = TransformerManager().transform_cell(injected(text))
+    assert source.strip() == injected(text).strip()
+    namespace = {}
+    exec(source, namespace)
+    assert namespace["words"] == text
+    assert list(tmp_path.iterdir()) == []
 
 
 # Folders
@@ -507,14 +517,36 @@ def test_a_store_that_breaks_is_told_in_one_sentence(bucket, monkeypatch):
 # Threads and machines
 
 
+@contextlib.contextmanager
+def inside(workers):
+    """Give the address of a cluster inside this process."""
+    with sweep.LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=False,
+        dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+    ) as made:
+        yield made.scheduler_address
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Return the address of a cluster of one worker inside this process."""
+    with inside(1) as address:
+        yield address
+
+
 def test_runs_side_by_side_share_the_cores(monkeypatch):
     monkeypatch.setattr(os, "environ", {"MKL_NUM_THREADS": "7"})
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    sweep._share(1)
+    sweep_run.share(1)
     assert os.environ == {"MKL_NUM_THREADS": "7"}, "a run alone is left alone"
-    sweep._share(3)
+    sweep_run.share(3)
     assert os.environ.pop("MKL_NUM_THREADS") == "7", "what a reader has set"
-    assert os.environ == dict.fromkeys(set(sweep.THREADS) - {"MKL_NUM_THREADS"}, "2")
+    assert os.environ == dict.fromkeys(
+        set(sweep_run.THREADS) - {"MKL_NUM_THREADS"}, "2"
+    )
 
 
 def test_no_more_runs_side_by_side_than_cores_and_memory(monkeypatch):
@@ -524,6 +556,30 @@ def test_no_more_runs_side_by_side_than_cores_and_memory(monkeypatch):
     for memory, expected in ((10, 3), (1, 1), (1000, 16)):
         monkeypatch.setattr(system, "MEMORY_LIMIT", memory * 2**30)
         assert sweep._fitting() == expected
+
+
+def test_gpus_are_counted_and_none_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "GPUS", tmp_path)
+    with pytest.raises(ValueError, match="gpu: no NVIDIA GPU is found here"):
+        sweep._gpus()
+    for name in ("0000:01:00.0", "0000:02:00.0"):
+        (tmp_path / name).mkdir()
+    assert sweep._gpus() == 2
+
+
+@pytest.mark.long
+def test_a_cluster_that_cannot_do_the_work_is_refused(
+    tmp_path, bucket, cluster, monkeypatch
+):
+    book, path = page(tmp_path), grid(tmp_path, "- seed: 0")
+    with pytest.raises(RuntimeError, match=r"gpu: no worker of .* declares one; start"):
+        sweep.sweep(book, path, bucket, scheduler=cluster, gpu=True, resume=True)
+    monkeypatch.setattr(sweep, "ANSWER", 1)
+    with pytest.raises(RuntimeError, match=r"127\.0\.0\.1:1 does not answer; start"):
+        sweep.sweep(book, path, bucket, scheduler="tcp://127.0.0.1:1", resume=True)
+    monkeypatch.setattr(sweep, "ANSWER", 5)
+    with inside(0) as address, pytest.raises(RuntimeError, match="has no workers; st"):
+        sweep.sweep(book, path, bucket, scheduler=address, resume=True)
 
 
 # The summary and the report
@@ -561,8 +617,10 @@ def test_the_summary_has_a_row_for_each_metric_with_its_parameters(tmp_path):
 def test_the_report_shows_failures_first_and_each_value_beside_its_floor(tmp_path):
     sets = "sets: [{tickers: <script>}, {tickers: KO}]"
     book = outcome(tmp_path, (0, 1, 2), sets, {1: "ValueError: <img src=x>"})
-    html = sweep._page("page.ipynb", book.outcome())
+    html = sweep_report.page("page.ipynb", book.outcome(), book.errors)
     assert "5 of 6 runs finished" in html
+    assert f'href="failed/{next(iter(book.errors))}/log.txt"' in html
+    assert 'href="failed' not in sweep_report.page("page.ipynb", book.outcome())
     assert html.index("1 failed") < html.index("coverage")
     assert "<script>" not in html
     assert "<img" not in html
@@ -575,16 +633,64 @@ def test_the_report_shows_failures_first_and_each_value_beside_its_floor(tmp_pat
     assert html.count('<u style="left:100.0%"') == 2
 
 
+def test_a_parameter_with_the_name_of_a_column_is_told_apart(tmp_path):
+    cells = ["", "output_dir = ''  # type: str\nvalue = 0  # type: int\n"
+             "run = 0  # type: int", ""]  # fmt: skip
+    book = write_notebook(tmp_path / "a.ipynb", cells)
+    plan = sweep.plan(book, grid(tmp_path, "- {run: 7, value: 8}"))
+    made = sweep._Book(plan, sweep.Store("memory://x"))
+    key = plan.runs[0].key
+    made.enter(key, {"seconds": 1, "metrics": [{"metric": "m", "value": 0.5}]})
+    (row,) = made.outcome().metrics.to_dict("records")
+    assert (row["run"], row["run given"]) == (key, 7)
+    assert (row["value"], row["value given"]) == (0.5, 8)
+
+
+def test_without_its_extra_a_sweep_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gan_notes.sweep", None)
+    monkeypatch.delattr("gan_notes.sweep")
+    assert __main__.main(["sweep", "a", "b", "--output", "c"]) == 1
+    assert "pip install 'gan-notes[sweep]'" in capsys.readouterr().err
+
+
+def test_a_metric_of_no_candidate_is_shown(tmp_path):
+    book = outcome(tmp_path, (0,), errors={0: "no"})
+    metrics = [{"metric": "seconds", "value": value} for value in (1.0, 2)]
+    book.enter(next(iter(book.runs)), {"seconds": 1, "metrics": metrics})
+    html = sweep_report.page("page.ipynb", book.outcome())
+    assert 'aria-label="2 runs from 1 to 2, median 1.5"' in html
+
+
 def test_many_settings_share_a_line(tmp_path):
     sets = "sets: [" + ", ".join(f"{{steps: {n}}}" for n in range(1, 51)) + "]"
-    html = sweep._page("page.ipynb", outcome(tmp_path, (0, 1), sets).outcome())
+    html = sweep_report.page("page.ipynb", outcome(tmp_path, (0, 1), sets).outcome())
     assert "too many to be shown one by one" in html
     assert html.count('role="img"') == 1
     assert html.count("<b ") <= 50
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_report_fits_a_screen_and_a_phone(tmp_path, browser, width):
+    sets = "sets: [{tickers: 'GE,JNJ,JPM,KO,WMT,XOM,AAPL,AMD'}, {tickers: KO}]"
+    book = outcome(tmp_path, (0, 1, 2), sets, {1: "ValueError: " + "x" * 200})
+    file = tmp_path / "report.html"
+    file.write_text(sweep_report.page("page.ipynb", book.outcome()), encoding="utf-8")
+    with tab(browser, width) as seen:
+        seen.page.goto(file.as_uri())
+        size = "document.documentElement.scrollWidth"
+        assert seen.page.evaluate(size) <= width
+        strip = seen.page.get_by_role("img").first.bounding_box()
+        dots = [dot.bounding_box() for dot in seen.page.locator(".strip b").all()]
+        assert len(dots) == 5
+        for dot in dots:
+            middle = dot["x"] + dot["width"] / 2
+            assert strip["x"] - 1 <= middle <= strip["x"] + strip["width"] + 1
+        seen.clean()
+
+
 def test_a_report_without_a_finished_run(tmp_path):
-    html = sweep._page(
+    html = sweep_report.page(
         "page.ipynb", outcome(tmp_path, (0,), errors={0: "no"}).outcome()
     )
     assert "0 of 1 runs finished" in html
@@ -593,23 +699,9 @@ def test_a_report_without_a_finished_run(tmp_path):
 # Whole sweeps
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """Return the address of a cluster inside this process."""
-    from dask.distributed import LocalCluster
-
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=False,
-        dashboard_address=None,
-        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-    ) as made:
-        yield made.scheduler_address
-
-
 def read_table(address, name):
-    content = fsspec.filesystem("memory").cat_file(f"{address}/{name}")
+    files, path = fsspec.url_to_fs(address)
+    content = files.cat_file(f"{path}/{name}")
     readers = {"csv": pd.read_csv, "parquet": pd.read_parquet}
     return readers[name.rpartition(".")[2]](io.BytesIO(content))
 
@@ -617,20 +709,26 @@ def read_table(address, name):
 def test_a_sweep_into_a_bucket_goes_on_after_failures(
     tmp_path, bucket, cluster, capsys
 ):
+    goes_on_after_failures(tmp_path, bucket, ["--scheduler", cluster], capsys)
+
+
+def goes_on_after_failures(tmp_path, bucket, where, capsys):
     """One run fails until the file is there; nothing of it is taken for finished."""
     mended = tmp_path / "mended"
     body = f"if seed == 1 and not os.path.exists({str(mended)!r}):\n    1 / 0"
     book = page(tmp_path, body)
     path = grid(tmp_path, "product: {seed: [0, 1], tickers: ['{open(\"x\")}']}")
     command = ["sweep", str(book), str(path), "--output", bucket]
-    command += ["--scheduler", cluster, "--retries", "1"]
+    command += [*where, "--retries", "1"]
     assert __main__.main(command) == 1
     said = capsys.readouterr()
     assert "2 runs: 1 finished, 1 failed, 0 waiting" in said.out
-    assert said.err.count("ZeroDivisionError: division by zero") == 3
+    assert said.err.count("tried again, ZeroDivisionError: division by zero") == 1
+    assert said.err.count(": failed, ZeroDivisionError: division by zero") == 1
+    assert said.err.count(" failed: ZeroDivisionError: division by zero") == 1
     runs = read_table(bucket, "runs.csv")
     assert runs["state"].tolist() == ["finished", "failed"]
-    files = fsspec.filesystem("memory")
+    files, _ = fsspec.url_to_fs(bucket, use_listings_cache=False)
     good, bad = runs["run"]
     kept = {path.rpartition("/")[2] for path in files.find(f"{bucket}/runs/{good}")}
     assert kept == {"page.ipynb", "log.txt", "metrics.json"}

@@ -192,6 +192,32 @@ def test_however_it_ends_the_state_is_kept_and_the_rest_follows(tmp_path, act, e
     pd.testing.assert_frame_equal(history, expected)
 
 
+def test_a_mount_that_vanishes_costs_no_more_than_the_steps_since_then(tmp_path):
+    """As Drive does on Colab; what comes later lands in the folder below."""
+    drive, folder = tmp_path / "drive", tmp_path / "folder"
+    drive.mkdir()
+    folder.mkdir()
+
+    def mounted(*command):
+        return subprocess.run([*command, folder], capture_output=True).returncode == 0
+
+    def vanish(model):
+        assert mounted("umount", "--lazy")
+
+    if not mounted("mount", "--bind", drive):
+        pytest.skip("only root may mount, on Linux")
+    try:
+        fit(regression(), 20, checkpoint_dir=folder)
+        fit(regression(), 40, checkpoint_dir=folder, callbacks=[after(30, vanish)])
+        assert [path.name for path in drive.iterdir()] == [FILE]
+        assert mounted("mount", "--bind", drive)
+        history = fit(regression(), 40, checkpoint_dir=folder)
+        assert len(history) == 40
+    finally:
+        mounted("umount")
+    pd.testing.assert_frame_equal(history, fit(regression(), 40))
+
+
 def test_ctrl_c_after_the_last_batch_is_not_swallowed(tmp_path):
     class Late(keras.callbacks.Callback):
         def on_train_end(self, logs=None):
