@@ -37,11 +37,11 @@ class GAN(StepModel):
     discriminator : keras.Model
         Maps samples (n, ...) to logits (n, 1): no sigmoid at its end.
     loss : str or callable
-        for part in ("generator", "discriminator"):
-            if isinstance(config.get(part), dict):
-                config[part] = keras.saving.deserialize_keras_object(config[part])
-        if isinstance(config.get("loss"), dict):
-            config["loss"] = _known_loss(config["loss"])
+        "minimax", "non_saturating", "wasserstein", "hinge" or "relativistic", see
+        `losses`; or a function of (real_logits, synthetic_logits), float32 tensors
+        (n, 1), that returns the two scalars which D and G minimise. :meth:`load` wants
+        it registered (``keras.saving.register_keras_serializable``) or within a
+        ``keras.saving.custom_object_scope``.
     penalty : str or None
         Added to d_loss. "gradient" is
         :func:`gan_notes.models.losses.gradient_penalty`; with ``loss="wasserstein"``
@@ -241,9 +241,11 @@ class GAN(StepModel):
 
         real, z = self.draw(step, self.discriminator_steps)
         with tf.GradientTape() as tape:
-            synthetic = logits(G(z, training=True))
+            synthetic = G(z, training=True)
+            facing = self.facing(logits, real, synthetic)
             # Only a loss that compares the two needs D's answers as it is by now.
-            _, g_loss = loss(logits(real) if comparing else d_real, synthetic)
+            of_real = facing(real) if comparing else d_real
+            _, g_loss = loss(of_real, facing(synthetic))
             scaled = self.g_optimizer.scale_loss(g_loss)
         self._descend("generator", scaled, tape)
 
@@ -254,6 +256,10 @@ class GAN(StepModel):
             "d_real": self._opinion(d_real),
             "d_synthetic": self._opinion(d_synthetic),
         }
+
+    def facing(self, logits: Callable, real: tf.Tensor, synthetic: tf.Tensor):
+        """Return the D that G meets in its update, (n, ...) to (n, 1): as it is now."""
+        return logits
 
     def _penalty(self, critic, real, synthetic, step, update) -> tf.Tensor:
         if self.penalty_name is None:
