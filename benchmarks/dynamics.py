@@ -31,6 +31,7 @@ from gan_notes.models import cures  # noqa: E402
 
 UPDATES, SEEDS = 3_000, range(5)
 ROUNDS, WARM, TIMED = 5, 50, 200  # steps that are timed, after those that trace
+FIRST = 50  # steps of seed 0 whose loss any processor repeats
 COLUMNS = ["data", "candidate", "seed", "budget", "steps", "modes", "high quality",
            "spread", "d_loss"]  # fmt: skip
 
@@ -116,6 +117,10 @@ def main():
     about = folder / "about.json"
     if not about.exists():
         costs = milliseconds()
+        first = {"steps": FIRST, "d_loss": {}}
+        for name in cures.CANDIDATES:
+            (row,) = collapse.train(name, "ring", seed=0, at=[FIRST])
+            first["d_loss"][name] = row["d_loss"]
         found = {
             "command": "python benchmarks/dynamics.py FOLDER",
             "commit": commit(),
@@ -123,6 +128,7 @@ def main():
             "updates": UPDATES,
             "seconds": round(UPDATES * costs["5 updates"] / 1e3, 2),
             "threads": 1,
+            "first": first,
             **notebooks.provenance(),
         }
         about.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

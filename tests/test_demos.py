@@ -658,7 +658,7 @@ EMBEDDED = {
     "book/index": ["lab", "market"],
     "book/01_intuition": ["dial", "lab"],
     "book/02_minimax": ["value"],
-    "book/03_dynamics": ["field"],
+    "book/03_dynamics": ["field", "lab"],
     "book/06_timegan": ["market"],
 }
 

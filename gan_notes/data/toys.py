@@ -59,7 +59,7 @@ def gaussian_ring(
     return _around(ring_centres(modes, radius), n, std, seed)
 
 
-def grid_centres(side: int = 5, gap: float = 2.0) -> np.ndarray:
+def grid_centres(side: int = 5, gap: float = 1.0) -> np.ndarray:
     """Give the centres of `gaussian_grid`, row by row from the lower left corner.
 
     Parameters
@@ -86,7 +86,7 @@ def grid_centres(side: int = 5, gap: float = 2.0) -> np.ndarray:
 
 
 def gaussian_grid(
-    n: int, *, side: int = 5, gap: float = 2.0, std: float = 0.05, seed: int = 0
+    n: int, *, side: int = 5, gap: float = 1.0, std: float = 0.05, seed: int = 0
 ) -> np.ndarray:
     """Draw points from equally likely Gaussians with centres on a square grid.
 
@@ -107,8 +107,8 @@ def gaussian_grid(
 
     Notes
     -----
-    The other usual test for mode collapse: with the defaults, the grid of Lin et al.
-    (2018), "PacGAN", whose 25 centres have the coordinates -4, -2, 0, 2 and 4.
+    The other usual test for mode collapse. Lin et al. (2018), "PacGAN", have 25 centres
+    at distances of 2; at distances of 1 the grid is as wide as the ring.
     """
     return _around(grid_centres(side, gap), n, std, seed)
 

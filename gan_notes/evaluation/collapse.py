@@ -33,7 +33,7 @@ def data(name: str, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     name : "ring" or "grid"
-        8 Gaussians at radius 2, or 25 at distances of 2; all of width STD.
+        8 Gaussians at radius 2, or 25 at distances of 1; all of width STD.
     seed : int
         Of the points.
 

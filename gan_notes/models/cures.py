@@ -144,18 +144,18 @@ def network(inputs: int, outputs: int, *, spectral=False, deviation=False):
 
 
 FIVE = {"discriminator_steps": 5}
-PENALTY = {"penalty": "gradient", "penalty_weight": 1.0}
+# Networks and toys are small, and so are the slopes that a penalty has to hold.
+PENALTY = {"penalty": "gradient", "penalty_weight": 0.1}
 CANDIDATES = {
     "1 update": {},
     "5 updates": FIVE,
     "1 update, penalty": PENALTY,
     "5 updates, penalty": FIVE | PENALTY,
-    "R1": FIVE | {"penalty": "r1", "penalty_weight": 1.0},
-    "WGAN-GP": FIVE | {"loss": "wasserstein", "penalty": "gradient"},
+    "R1": FIVE | PENALTY | {"penalty": "r1"},
+    "WGAN-GP": FIVE | PENALTY | {"loss": "wasserstein"},
     "spectral": FIVE | {"spectral": True},
     "unrolled": {"ahead": 5},
-    "relativistic": FIVE
-    | {"loss": "relativistic", "penalty": "r1_r2", "penalty_weight": 1.0},
+    "relativistic": FIVE | PENALTY | {"penalty": "r1_r2", "loss": "relativistic"},
     "minibatch": FIVE | {"deviation": True},
 }
 
