@@ -1,7 +1,7 @@
 """Every cure of chapter 03 over five seeds, stored for its tables.
 
     python benchmarks/dynamics.py FOLDER            all of it, an hour and a half
-    python benchmarks/dynamics.py FOLDER --data grid    the trainings of one toy
+    python benchmarks/dynamics.py FOLDER --toy grid     the trainings of one toy
     python benchmarks/dynamics.py FOLDER --collect  what FOLDER has, into the package
 
 FOLDER keeps what is done, a file a training, so that a run that was stopped goes on
@@ -29,16 +29,16 @@ from gan_notes import notebooks  # noqa: E402  the threads come first
 from gan_notes.evaluation import collapse  # noqa: E402
 from gan_notes.models import cures  # noqa: E402
 
-UPDATES, SEEDS = 3_000, range(5)
+UPDATES, SEEDS = 4_000, range(5)
 ROUNDS, WARM, TIMED = 5, 50, 200  # steps that are timed, after those that trace
 FIRST = 50  # steps of seed 0 whose loss any processor repeats
-COLUMNS = ["data", "candidate", "seed", "budget", "steps", "modes", "high quality",
+COLUMNS = ["toy", "candidate", "seed", "budget", "steps", "modes", "high quality",
            "spread", "d_loss"]  # fmt: skip
 
 
 def milliseconds():
     """Return the CPU milliseconds of a step by candidate, medians over the rounds."""
-    points, _ = collapse.data("ring")
+    points = collapse.data("ring")
     gans = {name: cures.build(name, seed=0) for name in cures.CANDIDATES}
     found = {name: [] for name in gans}
     for number in range(ROUNDS + 1):
@@ -66,7 +66,7 @@ def rows(toy, candidate, seed, steps):
     scores = collapse.train(candidate, toy, seed=seed, at=at)
     for one in scores:
         for budget in [b for b, s in steps.items() if s == one["steps"]] or [""]:
-            yield {"data": toy, "candidate": candidate, "seed": seed,
+            yield {"toy": toy, "candidate": candidate, "seed": seed,
                    "budget": budget, **one}  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def collect(folder):
     """Put what the folder has into the package; every training must be there."""
     parts = [
         json.loads(place(folder, toy, name, seed).read_text(encoding="utf-8"))
-        for toy in collapse.DATA
+        for toy in collapse.TOYS
         for name in cures.CANDIDATES
         for seed in SEEDS
     ]
@@ -106,7 +106,7 @@ def commit():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--data", choices=collapse.DATA, help="one toy alone")
+    parser.add_argument("--toy", choices=collapse.TOYS, help="one toy alone")
     parser.add_argument("--collect", action="store_true", help="train nothing")
     options = parser.parse_args()
     folder = options.folder
@@ -134,14 +134,14 @@ def main():
         about.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     steps = budgets(json.loads(about.read_text(encoding="utf-8"))["milliseconds"])
     for seed in SEEDS:
-        for toy in [options.data] if options.data else collapse.DATA:
+        for toy in [options.toy] if options.toy else collapse.TOYS:
             for name in cures.CANDIDATES:
                 path = place(folder, toy, name, seed)
                 if not path.exists():
                     found = list(rows(toy, name, seed, steps[name]))
                     path.write_text(json.dumps(found) + "\n", encoding="utf-8")
                     print(toy, name, seed, found[-1], flush=True)
-    return None if options.data else collect(folder)
+    return None if options.toy else collect(folder)
 
 
 if __name__ == "__main__":

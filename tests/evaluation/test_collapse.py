@@ -5,7 +5,6 @@ import pytest
 from conftest import benchmark
 
 from gan_notes.evaluation import collapse
-from gan_notes.evaluation.distances import mode_scores
 from gan_notes.models import cures
 
 MEASURES = ["modes", "high quality", "spread"]
@@ -13,16 +12,16 @@ MEASURES = ["modes", "high quality", "spread"]
 
 @pytest.mark.parametrize(("name", "modes"), [("ring", 8), ("grid", 25)])
 def test_real_points_have_all_modes(name, modes):
-    points, centres = collapse.data(name)
+    points = collapse.data(name)
     assert points.shape == (collapse.POINTS, 2)
-    found = mode_scores(points, centres=centres, std=collapse.STD)
-    assert found["modes"] == len(centres) == modes
+    found = collapse.score(name, points)
+    assert found["modes"] == modes
     assert found["high quality"] == pytest.approx(1 - np.exp(-4.5), abs=0.003)
     assert found["spread"] == pytest.approx(0.972, abs=0.01)
 
 
 def test_an_unknown_toy_is_named():
-    with pytest.raises(ValueError, match=r"name: 'moons' is unknown.*'grid'"):
+    with pytest.raises(ValueError, match=r"toy: 'moons' is unknown.*'grid'"):
         collapse.data("moons")
 
 
@@ -37,9 +36,9 @@ def test_the_table_has_every_training_at_both_budgets():
     for budget in ("updates", "seconds"):
         kept = rows[rows.budget == budget]
         assert len(kept) == 2 * len(cures.CANDIDATES) * len(script.SEEDS)
-        assert not kept.duplicated(["data", "candidate", "seed"]).any()
+        assert not kept.duplicated(["toy", "candidate", "seed"]).any()
         assert (kept.steps == [steps[name][budget] for name in kept.candidate]).all()
-    most = rows.data.map({"ring": 8, "grid": 25})
+    most = rows.toy.map({"ring": 8, "grid": 25})
     assert rows.modes.between(0, most).all()
     assert rows["high quality"].between(0, 1).all()
     for key in ("commit", "command", "versions", "hardware", "date"):
@@ -60,7 +59,7 @@ def test_the_first_steps_are_what_is_stored(candidate):
 def test_a_training_of_the_table_is_what_is_stored():
     rows, _ = collapse.stored()
     kept = rows.query(
-        "data == 'ring' and candidate == '5 updates' and seed == 0"
+        "toy == 'ring' and candidate == '5 updates' and seed == 0"
     ).drop_duplicates("steps")
     again = collapse.train("5 updates", "ring", seed=0, at=list(kept.steps))
     last, was = again[-1], kept.iloc[-1]
