@@ -227,7 +227,9 @@ def test_field_looks_ahead_as_chapter_03(show):
         theirs = look_ahead(rate, 400)
         ours = field_path(page, [1, 0], 400, eta=rate, order="optimistic")
         assert np.abs(ours - theirs).max() < 1e-6 * np.abs(theirs).max()
-        assert np.isclose(*np.hypot(*np.stack([ours[-1], theirs[-1]]).T), rtol=1e-6)
+        assert np.isclose(
+            *np.hypot(*np.stack([ours[-1], theirs[-1]]).T), rtol=1e-6, atol=1e-15
+        )
 
 
 @pytest.mark.parametrize("game", ["bilinear", "dirac"])

@@ -24,7 +24,7 @@ DRAWN = 4_000  # synthetic ones that are judged
 # 25 narrow ones are more than networks this small find within minutes.
 TOYS = {
     "ring": (toys.gaussian_ring, toys.ring_centres(), 0.05),
-    "grid": (toys.gaussian_grid, toys.grid_centres(), 0.1),
+    "grid": (toys.gaussian_grid, toys.grid_centres(), 0.07),
 }
 
 
@@ -34,7 +34,7 @@ def data(toy: str) -> np.ndarray:
     Parameters
     ----------
     toy : "ring" or "grid"
-        8 Gaussians of width 0.05 at radius 2, or 25 of width 0.1 at distances of 1.
+        8 Gaussians of width 0.05 at radius 2, or 25 of width 0.07 at distances of 1.
 
     Returns
     -------

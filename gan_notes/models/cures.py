@@ -79,7 +79,7 @@ class Unrolled(GAN):
         discriminator: keras.Model,
         *,
         ahead: int = 5,
-        ahead_rate: float = 0.3,
+        ahead_rate: float = 0.01,
         **options,
     ):
         if ahead < 0:
