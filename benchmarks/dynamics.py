@@ -29,7 +29,7 @@ from gan_notes import notebooks  # noqa: E402  the threads come first
 from gan_notes.evaluation import collapse  # noqa: E402
 from gan_notes.models import cures  # noqa: E402
 
-UPDATES, SEEDS = 4_000, range(5)
+UPDATES, SEEDS = 3_000, range(5)
 ROUNDS, WARM, TIMED = 5, 50, 200  # steps that are timed, after those that trace
 FIRST = 50  # steps of seed 0 whose loss any processor repeats
 COLUMNS = ["toy", "candidate", "seed", "budget", "steps", "modes", "high quality",
