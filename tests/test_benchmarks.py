@@ -40,3 +40,18 @@ def test_the_steps_of_timegan_run_small_and_write_nothing():
     assert 0 <= found["loss_difference"] < 1e-4
     assert found["ours"]["joint"] > 0
     assert path.with_suffix(".json").read_bytes() == kept
+
+
+@pytest.mark.long
+def test_the_images_of_dcgan_run_small_and_write_nothing():
+    path = FOLDER / "dcgan_images.py"
+    stored = {p: p.read_bytes() for p in FOLDER.glob("*.json")}
+    command = [sys.executable, path, "--small", "--rounds", "1", "--steps", "10"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    for kind in ("networks of 2016", "plain pair"):
+        assert 0 <= found[kind]["loss_difference"] < 1e-2
+        assert found[kind]["ours"] > 0
+    assert 0 < found["share_of_that"]
+    assert {p: p.read_bytes() for p in FOLDER.glob("*.json")} == stored
