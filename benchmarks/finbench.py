@@ -21,7 +21,7 @@ that was stopped goes on from the folder. --submission adds a row for arrays (dr
 200, 60, 7), several files of one NAME being several trainings. --finval is the Python
 of an environment with finval 0.1.0, --newer-finval one with a later finval, whose
 classifier test (C2ST) is a second opinion. The last line is JSON; the same goes to
---output.
+--output, for chapter 07 gan_notes/evaluation/stored/finbench.json.
 """
 
 import argparse

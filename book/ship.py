@@ -166,8 +166,7 @@ def keep(path, about, *, half=False):
         with averaged(), checkpoint.without_optimizers(model):
             model.save_weights(weights)
         if half:
-            with h5py.File(weights, "r+") as kept:
-                halve(kept)
+            weights = halved(weights)
         with h5py.File(path, "r") as file, h5py.File(weights, "a") as kept:
             file.copy("training", kept)
         tale = Path(partial, f"{name}.json")
@@ -179,15 +178,29 @@ def keep(path, about, *, half=False):
     return name
 
 
-def halve(group):
-    """Replace every array of float32 below an HDF5 group by its float16."""
-    for name, item in list(group.items()):
-        if isinstance(item, h5py.Group):
-            halve(item)
-        elif item.dtype == "float32":
-            values = item[()].astype("float16")
-            del group[name]
-            group[name] = values
+def halved(path):
+    """Write a copy of an HDF5 file with its float32 in float16; return it.
+
+    The copy takes the file's place, which an array that is only replaced in
+    it would not make smaller.
+    """
+    full = path.with_name(f"full-{path.name}")
+    os.replace(path, full)
+    with h5py.File(full, "r") as file, h5py.File(path, "w") as kept:
+
+        def copy(name, item):
+            if isinstance(item, h5py.Group):
+                kept.require_group(name).attrs.update(item.attrs)
+            else:
+                single = item.dtype == "float32"
+                values = item[()]
+                kept[name] = values.astype("float16") if single else values
+                kept[name].attrs.update(item.attrs)
+
+        kept.attrs.update(file.attrs)
+        file.visititems(copy)
+    full.unlink()
+    return path
 
 
 if __name__ == "__main__":

@@ -53,3 +53,18 @@ def test_a_plan_of_some_sets_is_measured_and_nothing_written():
     assert found["none_finished"]["finished"] == 0
     assert found["all_finished"]["finished"] == 50
     assert found["all_finished"]["megabytes"] < 1000
+
+
+@pytest.mark.long
+def test_the_images_of_dcgan_run_small_and_write_nothing():
+    path = FOLDER / "dcgan_images.py"
+    stored = {p: p.read_bytes() for p in FOLDER.glob("*.json")}
+    command = [sys.executable, path, "--small", "--rounds", "1", "--steps", "10"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    for kind in ("networks of 2016", "plain pair"):
+        assert 0 <= found[kind]["loss_difference"] < 1e-2
+        assert found[kind]["ours"] > 0
+    assert 0 < found["share_of_that"]
+    assert {p: p.read_bytes() for p in FOLDER.glob("*.json")} == stored

@@ -256,12 +256,16 @@ def test_field_plays_the_dirac_gan_of_chapter_03(show):
         assert np.abs(ours - play_dirac(g)).max() < 1e-6
 
 
-def test_field_looks_ahead_as_the_exercise_of_chapter_03(show):
+def test_field_looks_ahead_as_chapter_03(show):
     page = show("field")
-    (radius,) = chapter_functions("03_dynamics", "optimistic_radius")
+    *_, look_ahead = chapter_functions("03_dynamics", "optimistic", "look_ahead")
     for rate in (0.3, 0.62):
+        theirs = look_ahead(rate, 400)
         ours = field_path(page, [1, 0], 400, eta=rate, order="optimistic")
-        assert np.isclose(np.hypot(*ours[-1]), radius(rate), rtol=1e-6, atol=1e-12)
+        assert np.abs(ours - theirs).max() < 1e-6 * np.abs(theirs).max()
+        assert np.isclose(
+            *np.hypot(*np.stack([ours[-1], theirs[-1]]).T), rtol=1e-6, atol=1e-15
+        )
 
 
 @pytest.mark.parametrize("game", ["bilinear", "dirac"])
@@ -694,7 +698,7 @@ EMBEDDED = {
     "book/index": ["lab", "market"],
     "book/01_intuition": ["dial", "lab"],
     "book/02_minimax": ["value"],
-    "book/03_dynamics": ["field"],
+    "book/03_dynamics": ["field", "lab"],
     "book/04_dcgan": ["latent"],
     "book/06_timegan": ["market"],
 }

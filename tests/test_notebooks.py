@@ -25,13 +25,14 @@ FRAME = {2: "Setup", 4: "Check the parameters, fix the seed", -1: "Write the res
 COMMON = ["seed", "steps", "train", "checkpoint_dir", "output_dir"]
 FINANCE = ["source", "tickers", "start", "end", "sequence_length", "transform"]
 RECURRENT = {"05_toolbox", "06_timegan", "07_judging"}
+FITTED = {"07_judging"}  # with baselines of the extra [finance]
 ENDINGS = ["Summary", "Exercises", "Questions", "Further reading"]
 SETUP = """# @title Setup
 import sys
 
 if "google.colab" in sys.modules:
     %pip install -q "gan-notes @ git+{url}"
-    %pip install -q --no-deps skfolio
+    %pip install -q --no-deps {extras}
 
 from gan_notes import notebooks
 
@@ -151,7 +152,9 @@ def test_opens_with_title_goals_and_badge(path):
 def test_setup_cell_is_the_same_everywhere(path):
     setup = frame(read(path))[2]
     recurrent = path.stem in RECURRENT
-    assert setup.source == SETUP.format(url=address(), recurrent=recurrent)
+    extras = "arch skfolio" if path.stem in FITTED else "skfolio"
+    expected = SETUP.format(url=address(), recurrent=recurrent, extras=extras)
+    assert setup.source == expected
     others = [cell for cell in frame(read(path))[3:] if cell.cell_type == "code"]
     for cell in others:
         assert not re.search(r"^\s*[%!]", cell.source, re.M), cell.source
@@ -351,33 +354,6 @@ def test_figure_and_exercise_names_are_unique():
 
 
 # The executed copies
-
-
-PRICES = {"price, levels", "price, absolute"}
-SHAPES = {"coverage", "density", "Fréchet"}
-VERDICTS = {f"{kind}, {judge}" for kind in ("AUC", "accuracy")
-            for judge in ("lstm", "boosting")}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("numbers", "undecided"),
-    [
-        ({}, set()),
-        ({"chance": 1.0}, VERDICTS),
-        ({"chance": 1.02}, VERDICTS),
-        ({"block": 23}, PRICES),
-        ({"block_past": 23}, SHAPES),
-        ({"chance": 1.0, "block": 1, "block_past": 1}, VERDICTS | PRICES | SHAPES),
-    ],
-)
-def test_what_a_short_file_cannot_decide_is_left_undecided(numbers, undecided):
-    """The rule stands in chapter 07, so its cell is executed here."""
-    page = read(ROOT / "book/07_judging.ipynb")
-    (rule,) = [c.source for c in page.cells if c.source.startswith("def too_few(")]
-    names = {"chance": 0.99, "block": 24, "block_past": 24, "sequence_length": 24}
-    names |= numbers
-    exec(rule, names)
-    assert set(filter(names["too_few"], VERDICTS | PRICES | SHAPES)) == undecided
 
 
 def executed(build, path):

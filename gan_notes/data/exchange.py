@@ -1,7 +1,8 @@
 """Windows in files: what `gan_notes` writes, and what another tool's output may be.
 
 A long table has a column "window", a column "day", and one per ticker; an ``.npy`` file
-holds the bare array (n, length, features).
+holds the bare array (n, length, features). What chapter 06 writes is read as well:
+there "window" and "date" are the index.
 """
 
 from __future__ import annotations
@@ -117,6 +118,10 @@ def read_windows(
         ) from error
     if kind == ".npy":
         return found
+    if list(found.index.names) == ["window", "date"]:
+        found = found.sort_index().reset_index("date", drop=True)
+        found.insert(0, "day", found.groupby("window").cumcount())
+        found = found.reset_index()
     names = [str(c) for c in found.columns]
     if missing := [key for key in KEYS if key not in names]:
         raise ValueError(

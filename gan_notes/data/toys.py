@@ -56,11 +56,70 @@ def gaussian_ring(
     The usual test for mode collapse; Metz et al. (2017), "Unrolled generative
     adversarial networks", use eight modes, radius 2 and standard deviation 0.02.
     """
+    return _around(ring_centres(modes, radius), n, std, seed)
+
+
+def grid_centres(side: int = 5, gap: float = 1.0) -> np.ndarray:
+    """Give the centres of `gaussian_grid`, row by row from the lower left corner.
+
+    Parameters
+    ----------
+    side : int
+        Centres along each axis.
+    gap : float
+        Between neighbours. The middle of the grid is the origin.
+
+    Returns
+    -------
+    float32 array (side^2, 2)
+
+    Examples
+    --------
+    >>> grid_centres(2, 1.0).tolist()
+    [[-0.5, -0.5], [0.5, -0.5], [-0.5, 0.5], [0.5, 0.5]]
+    """
+    if side < 1:
+        raise ValueError(f"side: {side} is too few; a grid has at least 1 each way.")
+    along = gap * (np.arange(side) - (side - 1) / 2)
+    y, x = np.meshgrid(along, along, indexing="ij")
+    return np.stack([x.ravel(), y.ravel()], axis=1).astype("float32")
+
+
+def gaussian_grid(
+    n: int, *, side: int = 5, gap: float = 1.0, std: float = 0.05, seed: int = 0
+) -> np.ndarray:
+    """Draw points from equally likely Gaussians with centres on a square grid.
+
+    Parameters
+    ----------
+    n : int
+        Number of points.
+    side, gap : int, float
+        Gaussians along each axis, and the distance of neighbours.
+    std : float
+        Standard deviation of each Gaussian, along both axes.
+    seed : int
+        The same seed draws the same points.
+
+    Returns
+    -------
+    float32 array (n, 2)
+
+    Notes
+    -----
+    The other usual test for mode collapse. Lin et al. (2018), "PacGAN", have 25 centres
+    at distances of 2; at distances of 1 the grid is as wide as the ring.
+    """
+    return _around(grid_centres(side, gap), n, std, seed)
+
+
+def _around(centres: np.ndarray, n: int, std: float, seed: int) -> np.ndarray:
+    """Draw from equally likely Gaussians of one width."""
     if n < 1 or std < 0:
         raise ValueError(f"n, std: {n} and {std} came; n is at least 1, std 0 or more.")
     random = np.random.default_rng(seed)
-    centres = ring_centres(modes, radius)[random.integers(modes, size=n)]
-    return (centres + std * random.normal(size=(n, 2))).astype("float32")
+    chosen = centres[random.integers(len(centres), size=n)]
+    return (chosen + std * random.normal(size=(n, 2))).astype("float32")
 
 
 def sines(

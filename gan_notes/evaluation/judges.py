@@ -10,12 +10,9 @@ import functools
 
 import keras
 import numpy as np
-import pandas as pd
 from scipy import stats
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.metrics import accuracy_score, roc_auc_score
 
-from gan_notes.evaluation.distances import block_interval, thin
 from gan_notes.training import loop
 
 UNITS = 24  # of each LSTM below: the hidden size of the TimeGAN that it judges
@@ -125,103 +122,6 @@ def classify(
     )
     model.fit(window_features(x), synthetic)
     return model.decision_function(window_features(test))
-
-
-def fidelity(
-    train_real: np.ndarray,
-    test_real: np.ndarray,
-    synthetic: np.ndarray,
-    *,
-    judge: str = "lstm",
-    steps: int = 1000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Ask a classifier which windows are real, in a period that it never saw.
-
-    It learns real windows of the training period against the first half of the
-    synthetic ones, and is tested on held-out real windows against the other half.
-    Classes are balanced in both. A generator that is true to its training period scores
-    chance on the average over periods; in a single one the judge may well have read a
-    regime, and the more so the further the held-out period lies from the other.
-
-    Parameters
-    ----------
-    train_real, test_real : float arrays (n, length, features), in the order of time
-    synthetic : float array (m, length, features), independent draws
-    judge : "lstm" or "boosting"
-        An LSTM that reads the days, or gradient boosting on `window_features`.
-    steps : int
-        Updates of the LSTM.
-    seed : int
-        Of weights and minibatches.
-
-    Returns
-    -------
-    DataFrame with a row per test window: `synthetic` (0 for the real ones, which come
-    first and in the order of time, then as many 1) and `score` (higher: more
-    likely synthetic; above 0 is the verdict "synthetic").
-
-    Notes
-    -----
-    A classifier two-sample test, Lopez-Paz and Oquab (2017).
-    """
-    half = len(synthetic) // 2
-    train_real = thin(train_real, half)
-    taught = synthetic[: len(train_real)]
-    test_real = thin(test_real, len(synthetic) - half)
-    asked = synthetic[half : half + len(test_real)]
-    score = classify(
-        np.concatenate([train_real, taught]),
-        np.repeat([0, 1], [len(train_real), len(taught)]),
-        np.concatenate([test_real, asked]),
-        scale=scale_of(train_real),
-        judge=judge,
-        steps=steps if judge == "lstm" else None,
-        seed=seed,
-    )
-    label = np.repeat([0, 1], [len(test_real), len(asked)])
-    return pd.DataFrame({"synthetic": label, "score": score})
-
-
-def accuracy(verdicts: pd.DataFrame) -> float:
-    """Share of right verdicts of `fidelity`; chance is .5, since classes are equal."""
-    return float(accuracy_score(verdicts["synthetic"], verdicts["score"] > 0))
-
-
-def two_sided_auc(
-    verdicts: pd.DataFrame, *, block: int, seed: int = 0
-) -> tuple[float, float, float]:
-    """Area under the ROC curve, folded at chance, with its interval by time blocks.
-
-    A judge that is wrong more often than chance has seen a difference too (it learnt
-    one that turned round in the held-out period), so ``.5 + |AUC - .5|`` is reported.
-
-    Parameters
-    ----------
-    verdicts : DataFrame of `fidelity`
-    block : int
-        Windows in a block, see `block_interval`.
-    seed : int
-        Of the blocks.
-
-    Returns
-    -------
-    value, low, high
-    """
-    score = verdicts["score"].to_numpy()
-    real = score[verdicts["synthetic"] == 0]
-    synthetic = score[verdicts["synthetic"] == 1]
-
-    def area(real, synthetic):
-        label = np.repeat([0, 1], [len(real), len(synthetic)])
-        return roc_auc_score(label, np.concatenate([real, synthetic]))
-
-    low, high = block_interval(area, real, synthetic, block=block, seed=seed)
-    ends = sorted([abs(low - 0.5), abs(high - 0.5)])
-    if low <= 0.5 <= high:
-        ends[0] = 0.0
-    value = abs(area(real, synthetic) - 0.5)
-    return 0.5 + value, 0.5 + ends[0], min(0.5 + ends[1], 1.0)
 
 
 def chance_limit(n_real: int, n_synthetic: int, *, overlap: int = 1) -> float:

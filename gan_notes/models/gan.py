@@ -40,8 +40,11 @@ class GAN(StepModel):
     discriminator : keras.Model
         Maps samples (n, ...) to logits (n, 1): no sigmoid at its end.
     loss : str or callable
-        A name of `LOSSES`, see :mod:`gan_notes.models.losses`; or a function of real
-        and synthetic logits (n, 1) that returns d_loss and g_loss.
+        "minimax", "non_saturating", "wasserstein", "hinge" or "relativistic", see
+        `losses`; or a function of (real_logits, synthetic_logits), float32 tensors
+        (n, 1), that returns the two scalars which D and G minimise. :meth:`load` wants
+        it registered (``keras.saving.register_keras_serializable``) or within a
+        ``keras.saving.custom_object_scope``.
     penalty : str or None
         Added to d_loss. "gradient" is
         :func:`gan_notes.models.losses.gradient_penalty`; with ``loss="wasserstein"``
@@ -362,8 +365,10 @@ class GAN(StepModel):
         D = partial(self._logits, z=z)
         with tf.GradientTape() as tape:
             real, synthetic = self._moved(step, update, real, G(z, training=True))
+            facing = self.facing(D, real, synthetic)
             # Only a loss that compares the two needs D's answers as it is by now.
-            _, g_loss = loss(D(real) if comparing else d_real, D(synthetic))
+            of_real = facing(real) if comparing else d_real
+            _, g_loss = loss(of_real, facing(synthetic))
             scaled = self.g_optimizer.scale_loss(g_loss)
         self._descend("generator", scaled, tape)
 
@@ -374,6 +379,10 @@ class GAN(StepModel):
             "d_real": self._opinion(d_real),
             "d_synthetic": self._opinion(d_synthetic),
         }
+
+    def facing(self, logits: Callable, real: tf.Tensor, synthetic: tf.Tensor):
+        """Return the D that G meets in its update, (n, ...) to (n, 1): as it is now."""
+        return logits
 
     def _logits(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
         """Return D's logits, in float32 whatever it computes in; of z's labels."""

@@ -165,7 +165,7 @@ def test_a_python_without_finval_is_an_error_of_one_line(finbench):
 
 
 def test_the_stored_table_has_fourteen_metrics_of_every_floor(finbench, panel):
-    path = ROOT / "benchmarks" / "finbench.json"
+    path = ROOT / "gan_notes" / "evaluation" / "stored" / "finbench.json"
     result = json.loads(path.read_text(encoding="utf-8"))
     floors = finbench.floors(finbench.changes_of(finbench.training_panel(panel)))
     for name in floors:

@@ -85,6 +85,21 @@ def test_where_nothing_can_be_written_is_named(tmp_path, name, named):
     assert [each.name for each in tmp_path.iterdir()] == ["d.csv"]
 
 
+def test_what_chapter_06_writes_is_read(tmp_path):
+    dates = pd.date_range("2020-01-01", periods=3, name="date")
+    frames = {
+        window: pd.DataFrame({"KO": [1.0, 2.0, 3.0], "GE": 10.0 * window}, index=dates)
+        for window in (0, 1)
+    }
+    path = tmp_path / "synthetic.parquet"
+    pd.concat(frames, names=["window", "date"]).to_parquet(path)
+    x = read_windows(path, ["KO", "GE"])
+    assert x.tolist() == [
+        [[1, 0], [2, 0], [3, 0]],
+        [[1, 10], [2, 10], [3, 10]],
+    ]
+
+
 def test_images_go_into_an_array(tmp_path):
     write_windows(np.zeros((2, 8, 8, 1)), tmp_path / "x.npy")
     assert np.load(tmp_path / "x.npy").shape == (2, 8, 8, 1)

@@ -1,0 +1,205 @@
+"""What each part of the 2016 recipe does, and what a minute of each later one buys.
+
+    python benchmarks/image_recipes.py train --folder FOLDER [NAME ...] [--seeds 3]
+    python benchmarks/image_recipes.py collect --folder FOLDER
+
+`train` trains recipes on the offline digits, each with several seeds, and lets the
+frozen judge score 2,000 images at every tenth of the steps; a run that is done is not
+done again, so it can be stopped at any time. A run that diverges is kept as a failure.
+`collect` writes what is in the folder to benchmarks/image_recipes.json.
+
+The guidelines of 2016 are tested by leaving one out at a time. The later recipes train
+the plain pair of chapter 04. Minutes are those of the processor, on one thread, without
+the judge's; what another machine needs for the same steps is another number.
+"""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+from gan_notes import load_images, notebooks
+
+if __name__ == "__main__":
+    for pool in ("INTRAOP", "INTEROP"):
+        os.environ[f"TF_NUM_{pool}_THREADS"] = "1"
+
+import keras
+import numpy as np
+
+from gan_notes.evaluation import images as judges
+from gan_notes.models import dcgan
+from gan_notes.models.gan import GAN
+
+OUT = Path(__file__).with_suffix(".json")
+TRAIN, BATCH, DRAWN = 4_000, 64, 2_000
+STEPS = {"2016": 3_000, "later": 6_000}  # about two and ten minutes of one core
+TENTHS = 10
+
+
+def rebuilt(network, change):
+    """Return a network whose layers `change` has replaced, by none, one or several."""
+    layers = [new for layer in network.layers for new in change(layer)]
+    return keras.Sequential(
+        [keras.Input(network.input_shape[1:]), *layers], name=network.name
+    )
+
+
+def made_anew(layer, kind=None, **settings):
+    """Return a fresh layer with the configuration of another, but for `settings`."""
+    config = {**layer.get_config(), **settings}
+    config.pop("dtype", None)
+    return (kind or type(layer)).from_config(config)
+
+
+def without_normalisation(layer):
+    """Leave batch normalisation out; the layers before it then need a bias."""
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return []
+    return [made_anew(layer, use_bias=True) if hasattr(layer, "use_bias") else layer]
+
+
+def with_dead_ends(layer):
+    """Let a ReLU stand where a LeakyReLU was."""
+    leaky = isinstance(layer, keras.layers.LeakyReLU)
+    return [keras.layers.ReLU() if leaky else layer]
+
+
+def with_a_leak(layer):
+    """Let a LeakyReLU stand where a ReLU was."""
+    plain = isinstance(layer, keras.layers.ReLU)
+    return [keras.layers.LeakyReLU(dcgan.LEAK) if plain else layer]
+
+
+def with_pooling(layer):
+    """Pool and repeat pixels by a fixed rule, in place of strides."""
+    if isinstance(layer, keras.layers.Conv2DTranspose):
+        config = layer.get_config()
+        kept = ("filters", "kernel_size", "padding", "use_bias", "activation",
+                "kernel_initializer")  # fmt: skip
+        same = keras.layers.Conv2D.from_config({key: config[key] for key in kept})
+        return [keras.layers.UpSampling2D(2), same]
+    if isinstance(layer, keras.layers.Conv2D):
+        return [made_anew(layer, strides=1), keras.layers.AveragePooling2D(2)]
+    return [layer]
+
+
+def of_2016(seed, *, kernel=dcgan.KERNEL, generator=None, discriminator=None):
+    """Return the GAN of the guidelines, with one of them left out."""
+    G = dcgan.build_generator(kernel=kernel, seed=seed)
+    D = dcgan.build_discriminator(kernel=kernel, seed=seed)
+    G, D = (rebuilt(n, c) if c else n for n, c in ((G, generator), (D, discriminator)))
+    return GAN(G, D, seed=seed)
+
+
+def later(seed, *, betas=(0.5, 0.999), rate=2e-4, **options):
+    """Return the plain pair with another loss, penalty or optimizer."""
+    gan = GAN(
+        dcgan.build_plain_generator(seed=seed),
+        dcgan.build_plain_discriminator(seed=seed),
+        seed=seed,
+        **options,
+    )
+    adam = {"learning_rate": rate, "beta_1": betas[0], "beta_2": betas[1]}
+    gan.compile(*(keras.optimizers.Adam(**adam) for _ in range(2)))
+    return gan
+
+
+NONE = without_normalisation
+RECIPES = {
+    "2016": of_2016,
+    "2016, no normalisation in G": lambda seed: of_2016(seed, generator=NONE),
+    "2016, no normalisation in D": lambda seed: of_2016(seed, discriminator=NONE),
+    "2016, no normalisation": lambda seed: of_2016(
+        seed, generator=NONE, discriminator=NONE
+    ),
+    "2016, no leak in D": lambda seed: of_2016(seed, discriminator=with_dead_ends),
+    "2016, a leak in G": lambda seed: of_2016(seed, generator=with_a_leak),
+    "2016, kernels of 5": lambda seed: of_2016(seed, kernel=5),
+    "2016, pooling": lambda seed: of_2016(
+        seed, generator=with_pooling, discriminator=with_pooling
+    ),
+    "plain pair, non-saturating": later,
+    # Gulrajani et al. (2017), algorithm 1, but for its rate of 1e-4.
+    "plain pair, WGAN-GP": lambda seed: later(
+        seed,
+        loss="wasserstein",
+        penalty="gradient",
+        discriminator_steps=5,
+        betas=(0.0, 0.9),
+    ),
+    "plain pair, hinge": lambda seed: later(seed, loss="hinge", betas=(0.0, 0.9)),
+    "plain pair, R1": lambda seed: later(
+        seed, penalty="r1", penalty_weight=1.0, betas=(0.0, 0.99)
+    ),
+    "plain pair, relativistic, R1 + R2": lambda seed: dcgan.plain_gan(
+        steps=STEPS["later"], seed=seed
+    ),
+}
+
+
+def train(name, seed, parts, judge):
+    """Train one recipe; return its scores by step, or where it diverged."""
+    real, held_out = parts
+    keras.utils.set_random_seed(seed)
+    gan, curve, minutes = RECIPES[name](seed), [], 0.0
+    steps = STEPS["2016" if name.startswith("2016") else "later"]
+    marks = np.unique(np.linspace(0, steps, TENTHS + 1).astype(int)[1:])
+    for mark in marks:
+        began = time.process_time()
+        try:
+            gan.fit(real, steps=int(mark), batch_size=BATCH, verbose=0)
+        except FloatingPointError as error:  # a result: the recipe diverges
+            return {"curve": curve, "failed": str(error)}
+        minutes += (time.process_time() - began) / 60
+        drawn = {"drawn": gan.generate(DRAWN, seed=1)}
+        row = judges.image_scores(drawn, real, held_out, judge=judge).loc["drawn"]
+        scores = {key: float(f"{value:.4g}") for key, value in row.items()}
+        curve.append({"step": gan.step, "minutes": round(minutes, 2), **scores})
+    return {"curve": curve}
+
+
+def path_of(folder, name, seed):
+    """Return where a run is kept."""
+    word = "".join(letter if letter.isalnum() else "-" for letter in name)
+    return Path(folder, f"{word}.{seed}.json")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["train", "collect"])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(RECIPES))
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(RECIPES):
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(RECIPES)}")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    if options.what == "collect":
+        found = [
+            json.loads(p.read_text("utf-8")) for p in options.folder.glob("*.json")
+        ]
+        order = {name: i for i, name in enumerate(RECIPES)}
+        found.sort(key=lambda run: (order[run["name"]], run["seed"]))
+        OUT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        print(f"{len(found)} runs in {OUT}")
+        return
+    notebooks.repeatable(0)
+    images, _ = load_images("mnist")
+    parts = images[:TRAIN], images[TRAIN:]
+    judge = judges.load_judge("mnist")
+    for seed in range(options.seeds):
+        for name in options.names or RECIPES:
+            path = path_of(options.folder, name, seed)
+            if path.exists():
+                continue
+            run = {"name": name, "seed": seed, **train(name, seed, parts, judge)}
+            run |= notebooks.provenance()
+            path.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+            last = run["curve"][-1] if run["curve"] else {}
+            print(name, seed, run.get("failed", last), flush=True)
+
+
+if __name__ == "__main__":
+    main()

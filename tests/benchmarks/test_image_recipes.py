@@ -1,0 +1,95 @@
+"""Each part of the 2016 recipe that is left out is left out, and nothing else is."""
+
+import json
+import sys
+
+import keras
+import numpy as np
+import pytest
+from conftest import benchmark
+
+from gan_notes.evaluation import images
+
+image_recipes = benchmark("image_recipes")
+
+
+def kinds(network):
+    return [type(layer).__name__ for layer in network.layers]
+
+
+def test_one_guideline_at_a_time_is_left_out():
+    whole = image_recipes.of_2016(0)
+    for name, roles in (
+        ("2016, no normalisation in G", ["generator"]),
+        ("2016, no normalisation in D", ["discriminator"]),
+        ("2016, no normalisation", ["generator", "discriminator"]),
+    ):
+        gan = image_recipes.RECIPES[name](0)
+        for role, network in gan.networks().items():
+            expected = kinds(whole.networks()[role])
+            if role in roles:
+                expected = [kind for kind in expected if kind != "BatchNormalization"]
+                convolutions = [x for x in network.layers if hasattr(x, "use_bias")]
+                assert all(layer.use_bias for layer in convolutions)
+            assert kinds(network) == expected
+    leak = image_recipes.RECIPES["2016, no leak in D"](0).discriminator
+    expected = [k.replace("LeakyReLU", "ReLU") for k in kinds(whole.discriminator)]
+    assert kinds(leak) == expected
+    leak = image_recipes.RECIPES["2016, a leak in G"](0).generator
+    assert kinds(leak) == [
+        k.replace("ReLU", "LeakyReLU") for k in kinds(whole.generator)
+    ]
+    wide = image_recipes.RECIPES["2016, kernels of 5"](0)
+    for network in wide.networks().values():
+        sides = {x.kernel_size for x in network.layers if hasattr(x, "kernel_size")}
+        assert sides == {(5, 5)}
+
+
+def test_pooling_shrinks_and_grows_as_strides_do():
+    whole, pooled = (
+        image_recipes.of_2016(0),
+        image_recipes.RECIPES["2016, pooling"](0),
+    )
+    for ours, theirs in zip(
+        pooled.networks().values(), whole.networks().values(), strict=True
+    ):
+        assert ours.output_shape == theirs.output_shape
+        assert ours.input_shape == theirs.input_shape
+        strides = [x.strides for x in ours.layers if hasattr(x, "kernel_size")]
+        assert set(strides) == {(1, 1)}
+    assert kinds(pooled.discriminator).count("AveragePooling2D") == 2
+    assert kinds(pooled.generator).count("UpSampling2D") == 2
+
+
+@pytest.mark.parametrize("name", image_recipes.RECIPES)
+def test_same_seed_same_first_weights_another_seed_others(name):
+    def weights(seed):
+        keras.utils.set_random_seed(seed)
+        return image_recipes.RECIPES[name](seed).generator.get_weights()
+
+    one, again, other = weights(1), weights(1), weights(2)
+    assert all(np.array_equal(a, b) for a, b in zip(one, again, strict=True))
+    assert not np.array_equal(one[0], other[0])
+
+
+@pytest.mark.long
+def test_runs_are_kept_and_not_done_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_recipes, "STEPS", {"2016": 4, "later": 4})
+    monkeypatch.setattr(image_recipes, "TENTHS", 2)
+    monkeypatch.setattr(image_recipes, "DRAWN", images.COMPARED)
+    monkeypatch.setattr(image_recipes, "OUT", tmp_path / "all.json")
+    names = ["2016", "plain pair, hinge"]
+    folder = str(tmp_path / "runs")
+    command = ["x", "train", *names, "--folder", folder, "--seeds", "1"]
+    monkeypatch.setattr(sys, "argv", command)
+    image_recipes.main()
+    monkeypatch.setattr(image_recipes, "train", None)  # nothing is left to train
+    image_recipes.main()
+    monkeypatch.setattr(sys, "argv", ["x", "collect", "--folder", folder])
+    image_recipes.main()
+    found = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
+    assert [run["name"] for run in found] == names
+    for run in found:
+        assert [row["step"] for row in run["curve"]] == [2, 4]
+        assert all(0 <= row["coverage"] <= 1 for row in run["curve"])
+        assert run["versions"]["keras"]
