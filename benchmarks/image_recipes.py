@@ -178,7 +178,8 @@ def main():
     options.folder.mkdir(parents=True, exist_ok=True)
     if options.what == "collect":
         found = [
-            json.loads(p.read_text("utf-8")) for p in options.folder.glob("*.json")
+            json.loads(p.read_text(encoding="utf-8"))
+            for p in options.folder.glob("*.json")
         ]
         order = {name: i for i, name in enumerate(RECIPES)}
         found.sort(key=lambda run: (order[run["name"]], run["seed"]))

@@ -159,7 +159,7 @@ RECIPES = {
     "dcgan-mnist-labels-0": partial(plain_gan, seed=0, labelled=True),
     "dcgan-fashion-0": partial(plain_gan, seed=0, data="fashion"),
     "dcgan2016-mnist-0": partial(dcgan_of_2016, seed=0),
-    "judge-mnist": partial(judge, data="mnist", epochs=50, rotation=0.02),
+    "judge-mnist": partial(judge, data="mnist", epochs=40, rotation=0.02),
     "judge-fashion": partial(judge, data="fashion", epochs=12, rotation=0),
     "returns-djia-0": partial(returns, seed=0, tickers=DJIA),
     **{f"timegan-offline-{i}": partial(timegan, seed=i) for i in range(3)},

@@ -284,7 +284,7 @@ def test_the_page_of_the_status_says_what_ran_and_no_path(book):
         "|---|---|---|---|---|",
         "| {doc}`02_two` | 2026-09-21 | 72 | prices.csv | `seed` 0, `train` False |",
         "",
-        "02_two on CPU (2 cores): python 3.13.1, keras 3.15.1.",
+        "All on CPU (2 cores): python 3.13.1, keras 3.15.1.",
     ]
 
 

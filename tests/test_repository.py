@@ -17,8 +17,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
 ]
 # From the ground up: a floor imports from itself and from those below.
 FLOORS = ["data", "training", "models", "evaluation"]
-# Imported by name and installed by yfinance, which could not work without them.
-WITH_YFINANCE = {"platformdirs", "curl_cffi", "requests"}
+# Imported by name and installed by yfinance and matplotlib, which need them to work.
+WITH_OTHERS = {"platformdirs", "curl_cffi", "requests", "PIL"}
 # The import name of a requirement, where the two differ.
 IMPORT_NAME = {
     "pyyaml": "yaml",
@@ -226,7 +226,7 @@ def test_every_folder_of_the_package_is_a_floor():
 
 def test_what_the_package_imports_is_declared():
     declared = set(requirements(*PROJECT["optional-dependencies"]))
-    names = {IMPORT_NAME.get(name, name) for name in declared} | WITH_YFINANCE
+    names = {IMPORT_NAME.get(name, name) for name in declared} | WITH_OTHERS
     for path in (ROOT / "gan_notes").rglob("*.py"):
         for imported in imports(path):
             top = imported.split(".")[0]

@@ -706,6 +706,7 @@ def read_table(address, name):
     return readers[name.rpartition(".")[2]](io.BytesIO(content))
 
 
+@pytest.mark.long
 def test_a_sweep_into_a_bucket_goes_on_after_failures(
     tmp_path, bucket, cluster, capsys
 ):

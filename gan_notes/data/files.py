@@ -176,6 +176,8 @@ def _csv(path: Path) -> tuple[list, pd.DataFrame]:
     rows = split[separator]
     width = max(len(row) for row in rows)
     frame = pd.read_csv(path, sep=separator, names=range(width), **cells).fillna("")
+    if frame.empty:
+        raise ValueError("it has no lines with values")
     names, frame = list(frame.iloc[0]), frame.iloc[1:]
     extra = width - len(rows[0])
     if extra == 1 and frame[width - 1].eq("").all():  # each line ends in a separator
@@ -218,7 +220,7 @@ def _parquet(path: Path) -> tuple[list, pd.DataFrame]:
 
 def _name(name: object) -> str:
     """Give a column's name as text; pandas calls an empty one "Unnamed: 0"."""
-    name = "" if name is None else str(name).strip()
+    name = "" if name is None else " ".join(str(name).split())  # in one line
     return "" if re.fullmatch(r"Unnamed: \d+(?:\.\d+)?", name) else name
 
 

@@ -80,7 +80,7 @@ def train(
     Parameters
     ----------
     candidate : str
-        One of :data:`gan_notes.models.cures.CANDIDATES`.
+        One of ``gan_notes.models.cures.CANDIDATES``.
     toy : str
         As for :func:`data`.
     seed : int

@@ -25,7 +25,7 @@ JUDGES = {"mnist": "judge-mnist", "fashion": "judge-fashion"}  # shipped, by the
 NEIGHBOURS = 5  # k of Naeem et al. (2020)
 SURE = 0.9  # probability from which an image counts as named surely
 COMPARED = 1000  # images on each side of all but the shares
-STEADY = 0.99  # momentum of the judge's running statistics, in thousands of updates
+STEADY = 0.99  # momentum of the judge's running statistics: it has time to gather them
 FLOOR_DRAWS = 20  # of training images, against the held-out ones
 
 
@@ -47,10 +47,10 @@ def train_classifier(
     labels : integer array (n,)
         0 to 9.
     epochs : int
-        The training draws as many images as that many passes have, each moved by up
-        to a pixel.
+        The training draws as many images as that many passes have.
     network : keras.Model
-        Another one to train, images to logits, such as `build_judge`.
+        Another one to train, images to logits, such as `build_judge`. Without, images
+        are moved by up to a pixel.
     seed : int
         The same seed gives the same weights, draws and moves.
     checkpoint_dir : path

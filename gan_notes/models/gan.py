@@ -42,8 +42,8 @@ class GAN(StepModel):
     loss : str or callable
         "minimax", "non_saturating", "wasserstein", "hinge" or "relativistic", see
         `losses`; or a function of (real_logits, synthetic_logits), float32 tensors
-        (n, 1), that returns the two scalars which D and G minimise. :meth:`load` wants
-        it registered (``keras.saving.register_keras_serializable``) or within a
+        (n, 1), that returns the two scalars which D and G minimise. ``GAN.load``
+        wants it registered (``keras.saving.register_keras_serializable``) or within a
         ``keras.saving.custom_object_scope``.
     penalty : str or None
         Added to d_loss. "gradient" is

@@ -136,6 +136,8 @@ def test_bytes_are_no_prices(tmp_path, kind, data):
 @fuzz
 @given(TABLES)
 @example("date,KO\n2020-01-02,1\n2020-01-03,1e309")
+@example("\r,")
+@example('",2020-01-02\n2020-01-02,"\n99999-01-01')
 def test_cells_of_any_kind(tmp_path, text):
     data = text.encode("utf-8", "surrogatepass")
     try_to(prices, tmp_path / "prices.csv", data)

@@ -47,7 +47,9 @@ def auc(known, taught, real, asked, **options):
     return roc_auc_score(np.repeat([0, 1], [len(real), len(asked)]), score)
 
 
-@pytest.mark.parametrize("judge", ["lstm", "boosting"])
+@pytest.mark.parametrize(
+    "judge", ["lstm", pytest.param("boosting", marks=pytest.mark.long)]
+)
 def test_judge_tells_a_gaussian_and_not_more_of_the_same(judge):
     known, real = calm_and_storm(600, seed=1), calm_and_storm(400, seed=2)
     more = calm_and_storm(600, seed=3), calm_and_storm(400, seed=4)
@@ -58,6 +60,7 @@ def test_judge_tells_a_gaussian_and_not_more_of_the_same(judge):
     assert auc(known, calm[0], real, calm[1], judge=judge) > 0.85
 
 
+@pytest.mark.long
 def test_a_judge_that_learns_held_out_windows_holds_their_regime_against_all():
     past, later = calm_and_storm(600, seed=1), 3 * calm_and_storm(800, seed=2)
     honest, asked = calm_and_storm(600, seed=3), calm_and_storm(400, seed=4)

@@ -15,6 +15,7 @@ RING = gaussian_ring(512, std=0.05)
 OWN_CODE = ("spectral", "unrolled", "minibatch")  # the others are GAN's own settings
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("candidate", OWN_CODE)
 def test_a_candidate_with_code_of_its_own_trains(candidate):
     gan = cures.build(candidate, seed=3)

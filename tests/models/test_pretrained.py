@@ -43,6 +43,7 @@ def test_weights_are_small():
     assert sum(sizes) < 16e6
 
 
+@pytest.mark.long
 def test_a_new_training_begins_as_the_shipped_timegan_did(windows):
     """The first rows of the shipped history, trained again from the same seed."""
     model = TimeGAN(24, 6, transform=windows.transform)
@@ -167,6 +168,7 @@ def test_the_shipped_dcgan_makes_images():
     assert synthetic.std(axis=0).mean() > 0.3  # not one image again and again
 
 
+@pytest.mark.long
 def test_a_new_training_begins_as_the_shipped_dcgan_did():
     images, _ = load_images("mnist")
     shipped = pretrained.load("dcgan", images[:4000])

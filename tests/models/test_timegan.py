@@ -257,7 +257,13 @@ def interrupt(model):
 
 
 @pytest.mark.parametrize(
-    ("at", "act"), [(1, stop), (3, stop), (5, interrupt)], ids=PHASES
+    ("at", "act"),
+    [
+        pytest.param(1, stop, marks=pytest.mark.long),
+        (3, stop),
+        pytest.param(5, interrupt, marks=pytest.mark.long),
+    ],
+    ids=PHASES,
 )
 @pytest.mark.usefixtures("eager")
 def test_a_stop_in_any_phase_ends_there_and_is_resumed(tmp_path, at, act):

@@ -212,7 +212,7 @@ def test_a_mount_that_vanishes_costs_no_more_than_the_steps_since_then(tmp_path)
         assert [path.name for path in drive.iterdir()] == [FILE]
         assert mounted("mount", "--bind", drive)
         history = fit(regression(), 40, checkpoint_dir=folder)
-        assert len(history) == 40
+        assert history.index[-1] == 40
     finally:
         mounted("umount")
     pd.testing.assert_frame_equal(history, fit(regression(), 40))

@@ -1,0 +1,134 @@
+"""How good are the shipped generators of images? Each beside floors and baselines.
+
+    python benchmarks/image_scores.py [--data mnist] [--data fashion]
+
+Each generator draws 10,000 images, which the judge of its data compares with the
+training images and 1,000 held-out ones (`gan_notes.evaluation.images.image_scores`).
+Beside them stand real images, a copycat that replays the training images, noise, and
+two cheap generators: one Gaussian and a mixture of them, in the first principal
+components of the pixels.
+
+The bars are those of the digits, and the mean over the three trainings of the plain
+pair is held to them. The last line is JSON; the same goes to
+benchmarks/image_scores.json, a set of data that is not asked for keeping what it had.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.mixture import GaussianMixture
+
+from gan_notes import load_images, notebooks
+
+OUT = Path(__file__).with_suffix(".json")
+DRAWN, SEED = 10_000, 1
+TRAIN = {"mnist": 4_000, "fashion": 60_000}  # the rest is held out
+COMPONENTS, MIXED = 50, 30  # of the baselines
+FITTED = 10_000  # images at most that they are fitted to
+THREE = [f"dcgan-mnist-{i}" for i in range(3)]
+# At least so much, or at most: of the mean over three trainings on digits.
+BARS = {
+    "classes": ("at least", 10),
+    "class TV": ("at most", 0.08),
+    "confident share": ("at least", 0.78),
+    "Frechet": ("at most", 8),
+    "coverage": ("at least", 0.70),
+    "nearest pixels": ("at least", 1),
+    "nearest features": ("at least", 1),
+}
+
+
+def split(data):
+    """Return training and held-out images of a set."""
+    images, _ = load_images(data)
+    return images[: TRAIN[data]], images[TRAIN[data] :]
+
+
+def baselines(train, n, *, seed=0):
+    """Return images of what needs no network, by name."""
+    random = np.random.default_rng(seed)
+    pca = PCA(COMPONENTS, random_state=seed).fit(train[:FITTED].reshape(-1, 784))
+    places = pca.transform(train[:FITTED].reshape(-1, 784))
+    mixture = GaussianMixture(MIXED, reg_covar=1e-3, random_state=seed).fit(places)
+    centre, spread = places.mean(axis=0), np.cov(places, rowvar=False)
+
+    def pictures(places):
+        pixels = pca.inverse_transform(places).clip(-1, 1)
+        return pixels.reshape(-1, 28, 28, 1).astype("float32")
+
+    drawn, _ = mixture.sample(n)
+    return {
+        "copycat": train[random.integers(len(train), size=n)],
+        "Gaussian": pictures(random.multivariate_normal(centre, spread, n)),
+        "mixture": pictures(random.permutation(drawn)),
+        "noise": random.uniform(-1, 1, (n, 28, 28, 1)).astype("float32"),
+    }
+
+
+def shipped(data):
+    """Return the names of the shipped generators of a set; the first is the oldest."""
+    from gan_notes.models import pretrained
+
+    found = [name for name in pretrained.generators() if name.startswith("dcgan")]
+    return [name for name in found if ("fashion" in name) == (data == "fashion")]
+
+
+def draw(name):
+    """Return what a shipped generator draws here."""
+    from gan_notes.models import pretrained
+
+    return pretrained.draw(name, DRAWN, seed=SEED)[0]
+
+
+def scores(data, candidates, parts=None):
+    """Judge candidates by name; return a DataFrame."""
+    from gan_notes.evaluation import images as judges
+
+    train, held_out = parts or split(data)
+    judge = judges.load_judge(data)
+    return judges.image_scores(candidates, train, held_out, judge=judge)
+
+
+def held(table):
+    """Return for each bar whether the mean of the three trainings is over it."""
+    names = [name for name in THREE if name in table.index]
+    if not names:
+        return {}
+    found = {}
+    for metric, (side, bar) in BARS.items():
+        mean = float(table.loc[names, metric].mean())
+        met = mean >= bar if side == "at least" else mean <= bar
+        about = {"bar": f"{side} {bar}", "mean": mean, "met": met}
+        found[metric] = about | {"trainings": len(names)}
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", action="append", choices=TRAIN)
+    chosen = parser.parse_args().data or ["mnist"]
+    notebooks.threads(recurrent=False)
+    result = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {}
+    for data in chosen:
+        train, held_out = split(data)
+        candidates = baselines(train, DRAWN)
+        candidates |= {name: draw(name) for name in shipped(data)}
+        table = scores(data, candidates, (train, held_out))
+        print(table.round(3).to_string())
+        rows = {
+            name: {key: float(f"{value:.5g}") for key, value in row.dropna().items()}
+            for name, row in table.iterrows()
+        }
+        result[data] = {"drawn": DRAWN, "seed": SEED, "rows": rows}
+        if data == "mnist":
+            result[data]["bars"] = held(table)
+        result[data] |= notebooks.provenance()
+    OUT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
