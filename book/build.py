@@ -178,7 +178,7 @@ def add_status(staging, results):
         *rows,
         "",
         *(
-            f"{', '.join(names)} on {what}.\n"
+            f"{', '.join(names) if len(where) > 1 else 'All'} on {what}.\n"
             for what, names in where.items()
         ),
     ]

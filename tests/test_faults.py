@@ -295,7 +295,9 @@ def test_a_disk_that_may_only_be_read_is_refused(small):
 
 def test_every_row_of_the_table_has_its_test():
     text = (ROOT / "book" / "how_to_use.md").read_text(encoding="utf-8")
-    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
-    assert len(named) >= 18
-    for path, name in named:
-        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), name
+    table = re.findall(r"^\|.*\|.*\| `(test_\w+)`: (.*) \|$", text, re.M)
+    assert len(table) >= 18
+    for file, words in table:
+        (path,) = (ROOT / "tests").rglob(f"{file}.py")
+        name = f"test_{words.replace(' ', '_')}"
+        assert f"def {name}(" in path.read_text(encoding="utf-8"), name

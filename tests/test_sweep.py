@@ -13,7 +13,7 @@ import time
 import fsspec
 import pandas as pd
 import pytest
-from conftest import tab, write_notebook
+from conftest import ROOT, tab, write_notebook
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
@@ -225,6 +225,13 @@ def test_a_notebook_that_could_leave_nothing_is_refused(tmp_path):
     book = write_notebook(tmp_path / "a.ipynb", ["", "seed = 0  # type: int", "1"])
     with pytest.raises(ValueError, match=r"a\.ipynb has no parameter output_dir"):
         sweep.plan(book, grid(tmp_path, "- seed: 1"))
+
+
+def test_the_grid_of_the_page_is_one_of_its_chapter(tmp_path):
+    page = (ROOT / "book" / "how_to_use.md").read_text(encoding="utf-8")
+    chapter = re.search(r"gan_notes sweep (\w+\.ipynb) grid\.yaml", page).group(1)
+    text = re.search(r"```yaml\n(product.*?)```\n\nmakes six runs", page, re.S).group(1)
+    assert len(sweep.plan(ROOT / "book" / chapter, grid(tmp_path, text)).runs) == 6
 
 
 # Parameters are data

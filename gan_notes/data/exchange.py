@@ -105,10 +105,10 @@ def read_windows(
     if not path.is_file():
         raise FileNotFoundError(f"synthetic: there is no file {path}; check the path.")
     kind = _kind(path)
-    read = {".npy": _array, ".csv": pd.read_csv, ".parquet": pd.read_parquet}[kind]
+    readers = {".npy": _array, ".csv": pd.read_csv, ".parquet": files.read_parquet}
     try:
         files.check_size(path)
-        found = read(path)
+        found = readers[kind](path)
     except files.TooLarge:
         raise
     except files.UNREADABLE as error:

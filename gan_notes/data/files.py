@@ -121,6 +121,14 @@ def check_size(path: Path) -> None:
         )
 
 
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read Parquet; where what pandas noted in it is damaged, raise a ValueError."""
+    try:
+        return pd.read_parquet(path)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"what it says of its columns is damaged: {error}") from error
+
+
 def reason(error: BaseException) -> str:
     """Return the first line of an error, or its name where it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -207,7 +215,7 @@ def _is_second_header(first: list[str], second: list[str]) -> bool:
 
 
 def _parquet(path: Path) -> tuple[list, pd.DataFrame]:
-    frame = pd.read_parquet(path)
+    frame = read_parquet(path)
     names, index = list(frame.columns), frame.index
     frame = frame.set_axis(range(len(names)), axis=1).reset_index(drop=True)
     dated = isinstance(index, pd.DatetimeIndex)
