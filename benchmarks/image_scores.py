@@ -51,7 +51,8 @@ def baselines(train, n, *, seed=0):
     """Return images of what needs no network, by name."""
     random = np.random.default_rng(seed)
     pca = PCA(COMPONENTS, random_state=seed).fit(train[:FITTED].reshape(-1, 784))
-    places = pca.transform(train[:FITTED].reshape(-1, 784))
+    # In double precision: its covariances are no longer positive otherwise.
+    places = pca.transform(train[:FITTED].reshape(-1, 784)).astype("float64")
     mixture = GaussianMixture(MIXED, reg_covar=1e-3, random_state=seed).fit(places)
     centre, spread = places.mean(axis=0), np.cov(places, rowvar=False)
 

@@ -323,8 +323,8 @@ class Look:
 
 def look(judge: keras.Model, images: np.ndarray) -> Look:
     """Let a judge see images (n, 28, 28, 1)."""
-    hidden = judge.get_layer("features").output
-    both = keras.Model(judge.inputs, keras.ops.concatenate([judge.output, hidden], 1))
+    seen_by = [judge.outputs[0], judge.get_layer("features").output]
+    both = keras.Model(judge.inputs, keras.ops.concatenate(seen_by, axis=1))
     seen = draws.in_parts(both, np.asarray(images, "float32"))
     logits = seen[:, :CLASSES]
     return Look(np.asarray(keras.ops.softmax(logits)), seen[:, CLASSES:])
