@@ -324,7 +324,7 @@ class Look:
 def look(judge: keras.Model, images: np.ndarray) -> Look:
     """Let a judge see images (n, 28, 28, 1)."""
     seen_by = [judge.outputs[0], judge.get_layer("features").output]
-    both = keras.Model(judge.inputs, keras.ops.concatenate(seen_by, axis=1))
+    both = keras.Model(judge.inputs[0], keras.ops.concatenate(seen_by, axis=1))
     seen = draws.in_parts(both, np.asarray(images, "float32"))
     logits = seen[:, :CLASSES]
     return Look(np.asarray(keras.ops.softmax(logits)), seen[:, CLASSES:])
