@@ -8,6 +8,7 @@ beside its floor, what real images score against other real ones.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import keras
@@ -324,8 +325,10 @@ class Look:
 def look(judge: keras.Model, images: np.ndarray) -> Look:
     """Let a judge see images (n, 28, 28, 1)."""
     seen_by = [judge.outputs[0], judge.get_layer("features").output]
-    both = keras.Model(judge.inputs, keras.ops.concatenate(seen_by, axis=1))
-    seen = draws.in_parts(both, np.asarray(images, "float32"))
+    both = keras.Model(judge.inputs[0], keras.ops.concatenate(seen_by, axis=1))
+    # Keras's layers that move images do so unless told not to.
+    asked = functools.partial(both, training=False)
+    seen = draws.in_parts(asked, np.asarray(images, "float32"))
     logits = seen[:, :CLASSES]
     return Look(np.asarray(keras.ops.softmax(logits)), seen[:, CLASSES:])
 
