@@ -223,7 +223,7 @@ def zero_centred_penalty(
 
 
 def zero_centred(slopes: tf.Tensor, *, weight: float) -> tf.Tensor:
-    """Return gamma / 2 times the mean of |grad D(x)|^2, from the gradients (n, ...)."""
+    """Return gamma / 2 times the mean squared slope, from the gradients (n, ...)."""
     return weight / 2 * tf.reduce_mean(_squared_norms(slopes))
 
 
