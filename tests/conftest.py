@@ -24,8 +24,10 @@ BROWSERS = ["chromium", "chromium-browser", "google-chrome", "chrome"]
 QUIET = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
     --disable-background-networking --disable-component-update --disable-sync
     --disable-dev-shm-usage""".split()
-# A busy machine is no failure.
-hypothesis.settings.register_profile("patient", deadline=None)
+# A busy machine is no failure, and `make fuzz` alone looks for new ones.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, derandomize="FUZZ" not in os.environ
+)
 hypothesis.settings.load_profile("patient")
 
 

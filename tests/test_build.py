@@ -251,6 +251,7 @@ def test_a_chapter_that_writes_no_results_has_no_such_number(book, capsys):
     )
 
 
+@pytest.mark.long
 def test_what_ran_is_kept_while_another_chapter_is_worked_on(book):
     make(book)
     first = book / "_build" / "staging" / "book" / "01_one.ipynb"

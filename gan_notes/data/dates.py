@@ -75,8 +75,8 @@ def read(values, where: str) -> pd.DatetimeIndex:
     index = pd.DatetimeIndex(column).tz_localize(None).rename("date")
     if (index.year < FIRST_YEAR).any() or (index.year > LAST_YEAR).any():
         raise ValueError(
-            f"{where}: {min(index).date()} to {max(index).date()} leaves the years "
-            f"{FIRST_YEAR} to {LAST_YEAR}; correct the dates."
+            f"{where}: dates of the years {index.year.min()} to {index.year.max()} "
+            f"came; they must lie in {FIRST_YEAR} to {LAST_YEAR}, correct them."
         )
     return index.as_unit("ns")
 

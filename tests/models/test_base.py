@@ -158,6 +158,7 @@ def test_a_rate_set_by_hand_is_not_undone_by_an_old_file(tmp_path):
         fit(model, 20, checkpoint_dir=tmp_path)
 
 
+@pytest.mark.long
 def test_integers_of_numpy_are_the_same_training(tmp_path):
     networks = make().networks()
     model = GAN(
@@ -175,6 +176,7 @@ def test_integers_of_numpy_are_the_same_training(tmp_path):
     pd.testing.assert_frame_equal(fit(loaded, 20), expected)
 
 
+@pytest.mark.long
 def test_other_data_before_the_first_step_are_taken(tmp_path):
     """Back at its first weights; the compiled step must not hold the former samples."""
     model, fresh = make(dropout=0.0), make(dropout=0.0)
@@ -236,6 +238,7 @@ def test_a_scheduler_moves_both_rates_in_their_ratio(tmp_path):
     assert float(model.d_optimizer.learning_rate) == pytest.approx(4e-3 / 16)
 
 
+@pytest.mark.long
 def test_a_rate_that_a_callback_moved_is_still_the_same_training(tmp_path):
     """A training is known by the rate that it began with."""
     model = make()
@@ -273,6 +276,7 @@ def test_early_stopping_and_checkpoints_of_keras_work(tmp_path):
     assert first < loaded.step <= last
 
 
+@pytest.mark.long
 def test_steps_after_the_best_weights_are_done_anew(tmp_path):
     """The step is among the weights that Keras puts back."""
     model = make()
@@ -289,6 +293,7 @@ def test_steps_after_the_best_weights_are_done_anew(tmp_path):
     assert resumed.loss_history.index.tolist() == list(range(10, best + 41, 10))
 
 
+@pytest.mark.long
 def test_it_goes_on_from_weights_alone(tmp_path):
     """In the middle of an epoch whose losses are not known."""
     model = make()

@@ -125,6 +125,7 @@ def test_looking_ahead_agrees_with_updates_that_are_made():
     np.testing.assert_allclose(facing(points), copy(points), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.long
 def test_no_look_ahead_is_a_gan():
     runs = []
     for kind, options in ((GAN, {}), (cures.Unrolled, {"ahead": 0})):

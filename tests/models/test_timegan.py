@@ -260,8 +260,8 @@ def interrupt(model):
     ("at", "act"),
     [
         pytest.param(1, stop, marks=pytest.mark.long),
-        (3, stop),
-        pytest.param(5, interrupt, marks=pytest.mark.long),
+        pytest.param(3, stop, marks=pytest.mark.long),
+        (5, interrupt),
     ],
     ids=PHASES,
 )
@@ -378,6 +378,7 @@ def test_the_best_weights_are_put_back_when_all_phases_are_done(tmp_path):
     assert fit(model, (3, 3, 3), **EPOCHS).index.tolist() == list(range(1, 10))
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("eager")
 def test_stopping_by_a_loss_of_the_joint_phase_acts_there(tmp_path):
     stopping = keras.callbacks.EarlyStopping(
