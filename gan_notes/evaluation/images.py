@@ -22,7 +22,7 @@ from gan_notes.models.dcgan import IMAGE_SHAPE, MOMENTUM, STRIDE, kernels
 from gan_notes.training import draws, loop
 
 CLASSES = 10
-JUDGES = {"mnist": "judge-mnist", "fashion": "judge-fashion"}  # shipped, by their data
+JUDGES = {"mnist": "judge-mnist"}  # shipped, by their data
 NEIGHBOURS = 5  # k of Naeem et al. (2020)
 SURE = 0.9  # probability from which an image counts as named surely
 COMPARED = 1000  # images on each side of all but the shares
@@ -177,10 +177,10 @@ def load_judge(data: str = "mnist") -> keras.Model:
 
     Parameters
     ----------
-    data : "mnist" or "fashion"
-        What it was trained on: 4,000 of the offline digits, or the 60,000 pictures of
-        clothes. ``pretrained.provenance("judge-mnist")`` tells how, and how often it is
-        right on images it was not trained on.
+    data : "mnist"
+        What it was trained on: 4,000 of the offline digits.
+        ``pretrained.provenance("judge-mnist")`` tells how, and how often it is right on
+        images it was not trained on.
 
     Raises
     ------
@@ -391,7 +391,8 @@ def _flat(images: np.ndarray) -> np.ndarray:
 
 def probabilities(classifier: keras.Model, images: np.ndarray) -> np.ndarray:
     """Return the classifier's probability of each class, float32, (n, 10)."""
-    return np.asarray(keras.ops.softmax(draws.in_parts(classifier, images)))
+    asked = functools.partial(classifier, training=False)  # or it moves the images
+    return np.asarray(keras.ops.softmax(draws.in_parts(asked, images)))
 
 
 def classify(classifier: keras.Model, images: np.ndarray) -> np.ndarray:
