@@ -70,7 +70,7 @@ def kernels(folder):
     return found
 
 
-def until(condition, seconds=90):
+def until(condition, seconds=300):
     """Wait for something to come true."""
     end = time.monotonic() + seconds
     while not condition():
@@ -138,7 +138,7 @@ def test_a_kernel_that_dies_and_one_that_takes_too_long_are_told(tmp_path, capfd
     assert "its kernel died, most often for want of memory; take fewer" in died
     assert "longer than --timeout allows; allow more" in late
     assert len(list((tmp_path / "out" / "failed").glob("*/page.ipynb"))) == 2
-    until(lambda: not kernels(tmp_path / "out"), 5)
+    until(lambda: not kernels(tmp_path / "out"), 60)
     for log in (tmp_path / "out").glob("*/*/log.txt"):
         assert "a line of C++" in log.read_text(encoding="utf-8")
     assert "C++" not in capfd.readouterr().err, "the terminal is for the progress"
@@ -172,9 +172,9 @@ def goes_on(book, path, output):
 def test_a_sweep_that_is_killed_goes_on_and_leaves_no_process(tmp_path):
     process, *sweep_of = begun(tmp_path)
     process.kill()
-    process.communicate(timeout=20)  # until its workers have ended too
+    process.communicate(timeout=120)  # until its workers have ended too
     (tmp_path / "go").touch()  # whoever comes later does not wait
-    until(lambda: not kernels(tmp_path / "out"), 20)
+    until(lambda: not kernels(tmp_path / "out"), 120)
     assert set(metrics(tmp_path / "out")) <= {0, 1, 2}
     goes_on(*sweep_of)
 
@@ -183,7 +183,7 @@ def test_a_sweep_that_is_killed_goes_on_and_leaves_no_process(tmp_path):
 def test_ctrl_c_writes_what_is_finished_and_says_how_to_go_on(tmp_path):
     process, book, path, output = begun(tmp_path)
     os.killpg(process.pid, signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=300)
     assert process.returncode == 130, said
     assert "3 runs: 2 finished, 0 failed, 1 waiting" in said
     assert "stopped: interrupted; go on by --resume" in said
@@ -191,7 +191,7 @@ def test_ctrl_c_writes_what_is_finished_and_says_how_to_go_on(tmp_path):
     assert "2 of 3 runs finished" in (output / "report.html").read_text(
         encoding="utf-8"
     )
-    until(lambda: not kernels(output), 20)
+    until(lambda: not kernels(output), 120)
     (tmp_path / "go").touch()
     goes_on(book, path, output)
 
@@ -213,12 +213,12 @@ def test_a_scheduler_that_is_lost_is_named_and_the_sweep_goes_on_elsewhere(tmp_p
                         "--scheduler", address)  # fmt: skip
         until(lambda: set(metrics(output)) == {0, 1} and kernels(output))
         scheduler.kill()
-        said, _ = process.communicate(timeout=90)
+        said, _ = process.communicate(timeout=300)
         assert process.returncode == 1, said
         assert f"stopped: the scheduler {address} is gone; go on by --resume" in said
         assert "2 finished, 0 failed, 1 waiting" in said
         go.touch()
-        until(lambda: not kernels(output), 30)
+        until(lambda: not kernels(output), 120)
         goes_on(book, path, output)
     finally:
         for started in (scheduler, worker):
@@ -238,7 +238,7 @@ def test_each_worker_of_this_machine_has_a_gpu_of_its_own(tmp_path):
     )
     book, path = page(tmp_path, body), grid(tmp_path, "product: {seed: [0, 1]}")
     out = tmp_path / "out"
-    made = sweep.sweep(book, path, str(out), workers=2, gpu=True, timeout=60)
+    made = sweep.sweep(book, path, str(out), workers=2, gpu=True, timeout=300)
     whole(out, made, {0, 1})
     assert {path.name for path in seen.iterdir()} == {"0", "1"}
 
