@@ -126,7 +126,7 @@ def test_each_fault_shows_where_it_should(table):
     blurred = table.loc["blurred"]
     assert blurred["Frechet"] > 3
     assert blurred["coverage"] < copies["coverage"] - 0.1
-    assert blurred["class TV"] < 0.15  # still digits
+    assert blurred["class TV"] < 0.25  # still digits, where noise is not
     dropped = table.loc["no 7, 8, 9"]
     assert dropped["class TV"] == pytest.approx(0.3, abs=0.04)
     assert dropped["classes"] == 7
