@@ -197,7 +197,8 @@ def execute_all(staging, results, chapters, parameters):
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(AT_ONCE, fresh, quiet, (log,)) as pool:
         running = {}
-        for page in chapters:
+        # The last chapters take longest; begun last, one would be left to run alone.
+        for page in reversed(chapters):
             name = Path(page).name
             shutil.rmtree(results / name, ignore_errors=True)
             values = {**parameters, "output_dir": str(results / name)}
