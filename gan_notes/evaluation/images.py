@@ -8,7 +8,6 @@ beside its floor, what real images score against other real ones.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import keras
@@ -326,9 +325,7 @@ def look(judge: keras.Model, images: np.ndarray) -> Look:
     """Let a judge see images (n, 28, 28, 1)."""
     seen_by = [judge.outputs[0], judge.get_layer("features").output]
     both = keras.Model(judge.inputs[0], keras.ops.concatenate(seen_by, axis=1))
-    # Keras's layers that move images do so unless told not to.
-    asked = functools.partial(both, training=False)
-    seen = draws.in_parts(asked, np.asarray(images, "float32"))
+    seen = draws.in_parts(both, np.asarray(images, "float32"))
     logits = seen[:, :CLASSES]
     return Look(np.asarray(keras.ops.softmax(logits)), seen[:, CLASSES:])
 
@@ -391,8 +388,7 @@ def _flat(images: np.ndarray) -> np.ndarray:
 
 def probabilities(classifier: keras.Model, images: np.ndarray) -> np.ndarray:
     """Return the classifier's probability of each class, float32, (n, 10)."""
-    asked = functools.partial(classifier, training=False)  # or it moves the images
-    return np.asarray(keras.ops.softmax(draws.in_parts(asked, images)))
+    return np.asarray(keras.ops.softmax(draws.in_parts(classifier, images)))
 
 
 def classify(classifier: keras.Model, images: np.ndarray) -> np.ndarray:

@@ -80,6 +80,10 @@ def moved(images: tf.Tensor, pixels: int, seed: tf.Tensor) -> tf.Tensor:
 
 
 def in_parts(network, z: np.ndarray | tf.Tensor, size: int = 1024) -> np.ndarray:
-    """Apply a network to at most `size` rows of `z` at a time, and join the parts."""
-    parts = [network(z[i : i + size]) for i in range(0, len(z), size)]
+    """Apply a network to at most `size` rows of `z` at a time, and join the parts.
+
+    It is told that this is no training: Keras's layers that move images do so unless
+    they are.
+    """
+    parts = [network(z[i : i + size], training=False) for i in range(0, len(z), size)]
     return np.concatenate(parts)
