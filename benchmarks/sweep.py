@@ -1,6 +1,7 @@
 """Sweeps beside plain papermill: overhead, speed of two workers, ten thousand sets.
 
-    python benchmarks/sweep.py [--runs 40] [--steps 20] [--sets 10000] [--small]
+    python benchmarks/sweep.py [--runs 40] [--steps 20] [--sets 10000]
+    python benchmarks/sweep.py --small [--only overhead, speed or plan]
 
 `overhead`: seconds that a run of a notebook without work takes by a sweep of one worker
 more than by papermill alone, with and without the start of the worker. `speed`:
@@ -153,6 +154,8 @@ def main():
     parser.add_argument("--only", choices=["overhead", "speed", "plan"])
     parser.add_argument("--small", action="store_true", help="write nothing")
     options = parser.parse_args()
+    if options.small:
+        options.runs, options.sets = 2, 50
     measured = {
         "overhead": lambda folder: overhead(folder, 2 if options.small else 8),
         "speed": lambda folder: speed(

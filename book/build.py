@@ -29,6 +29,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 AT_ONCE = 2  # two notebooks of one or two threads each: 2 cores, under 6 GB
+MANY = 10_000  # runs, of which the page of the status says what they cost
 # What TensorFlow says as it starts, here when the interface page imports it.
 TENSORFLOW = re.compile(
     r"[IWE]0000 |WARNING: All log messages|To enable the following"
@@ -164,8 +165,10 @@ def add_status(staging, results):
         said = ", ".join(
             f"`{key}` {value}" for key, value in values.items()
         )
+        seconds = result["seconds"]
+        days = MANY * seconds / AT_ONCE / 86_400
         rows.append(
-            f"| {{doc}}`{name}` | {day} | {result['seconds']:.0f} | {source} "
+            f"| {{doc}}`{name}` | {day} | {seconds:.0f} | {days:.1f} | {source} "
             f"| {said} |"
         )
         ran_with = ", ".join(
@@ -176,8 +179,9 @@ def add_status(staging, results):
         return
     lines = [
         "",
-        "| chapter | last run | seconds | source | parameters |",
-        "|---|---|---|---|---|",
+        f"| chapter | last run | seconds | days for {MANY:,} runs | source "
+        "| parameters |",
+        "|---|---|---|---|---|---|",
         *rows,
         "",
         *(

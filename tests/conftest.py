@@ -1,6 +1,7 @@
 """What several test files share: the chapters, what was built from them, a browser."""
 
 import contextlib
+import ctypes
 import errno
 import importlib.util
 import os
@@ -128,6 +129,28 @@ def mount(tmp_path, monkeypatch):
         monkeypatch.setattr(os, "replace", within)
     yield folder
     if mounted:
+        subprocess.run(["umount", folder], check=True)
+
+
+@contextlib.contextmanager
+def dead_mount(folder):
+    """Hide a folder, for a while, behind a mount whose server has died.
+
+    Every access then fails with ENOTCONN, as on Colab when Drive is gone.
+    """
+    try:
+        server = os.open("/dev/fuse", os.O_RDWR)
+    except OSError:
+        pytest.skip("there is no /dev/fuse to open")
+    options = f"fd={server},rootmode=40000,user_id=0,group_id=0".encode()
+    mount = ctypes.CDLL(None, use_errno=True).mount
+    failed = mount(b"dead", os.fsencode(folder), b"fuse", 0, options)
+    os.close(server)
+    if failed:
+        pytest.skip("only root may mount, on Linux")
+    try:
+        yield
+    finally:
         subprocess.run(["umount", folder], check=True)
 
 

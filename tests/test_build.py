@@ -283,9 +283,10 @@ def test_the_page_of_the_status_says_what_ran_and_no_path(book):
     assert said.splitlines() == [
         "# Status",
         "",
-        "| chapter | last run | seconds | source | parameters |",
-        "|---|---|---|---|---|",
-        "| {doc}`02_two` | 2026-09-21 | 72 | prices.csv | `seed` 0, `train` False |",
+        "| chapter | last run | seconds | days for 10,000 runs | source | parameters |",
+        "|---|---|---|---|---|---|",
+        "| {doc}`02_two` | 2026-09-21 | 72 | 4.1 | prices.csv "
+        "| `seed` 0, `train` False |",
         "",
         "All on CPU (2 cores): python 3.13.1, keras 3.15.1.",
     ]

@@ -122,9 +122,19 @@ def cross_correlation(
     -------
     float array (draws, pairs), the pairs in the order (0, 1), (0, 2), ..., (1, 2), ...
     """
-    changes = _checked(changes)
-    first, second = np.triu_indices(changes.shape[2], k=1)
-    return _correlation(changes[..., first], changes[..., second], weights)
+    x = _checked(changes)
+    x = x - x.mean(axis=(0, 1))
+    # A product of matrices for each window: twenty tickers have 190 pairs, and as many
+    # columns of all windows side by side would take gigabytes.
+    means = _averages(x.mean(axis=1), weights)
+    products = _averages(x.transpose(0, 2, 1) @ x / x.shape[1], weights)
+    covariances = products - means[:, :, None] * means[:, None]
+    variances = np.diagonal(covariances, axis1=1, axis2=2)
+    scale = np.maximum(
+        variances[:, :, None] * variances[:, None], np.finfo("float64").tiny
+    )
+    first, second = np.triu_indices(x.shape[2], k=1)
+    return (covariances / np.sqrt(scale))[:, first, second]
 
 
 def kurtosis(

@@ -460,10 +460,17 @@ class _Driver(keras.callbacks.Callback):
     def _keep(self):
         self._record()
         if self.path:
-            self.model.left = checkpoint.save(
-                self.path,
-                self.model,
-                settings=self.settings,
-                over=getattr(self.model, "left", None),
-            )
+            try:
+                self.model.left = checkpoint.save(
+                    self.path,
+                    self.model,
+                    settings=self.settings,
+                    over=getattr(self.model, "left", None),
+                )
+            except OSError as error:
+                raise OSError(
+                    f"checkpoint_dir: {self.path.parent} cannot be written to "
+                    f"({error}). Mend that, or choose another: the same model goes on "
+                    f"from step {int(self.counter):,}, a new one from the last save."
+                ) from error
         self.saved_at, self.unsaved = time.monotonic(), False

@@ -1,16 +1,18 @@
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import warnings
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from conftest import after
+from conftest import after, dead_mount
 
 from gan_notes.training import checkpoint, loop
 
@@ -216,6 +218,50 @@ def test_a_mount_that_vanishes_costs_no_more_than_the_steps_since_then(tmp_path)
     finally:
         mounted("umount")
     pd.testing.assert_frame_equal(history, fit(regression(), 40))
+
+
+def test_a_mount_that_dies_is_named_and_the_model_goes_on_elsewhere(tmp_path):
+    """As a Drive whose server is gone: every access fails, also that of the end."""
+    drive, other = tmp_path / "drive", tmp_path / "other"
+    drive.mkdir()
+    model = regression()
+    with contextlib.ExitStack() as dead:
+
+        def die(model):
+            dead.enter_context(dead_mount(drive))
+
+        with pytest.raises(OSError, match="Transport endpoint is not conn") as caught:
+            fit(model, 40, checkpoint_dir=drive, callbacks=[after(30, die)])
+    assert str(caught.value).startswith(f"checkpoint_dir: {drive} cannot be")
+    assert "the same model goes on from step 40" in str(caught.value)
+    history = fit(model, 60, checkpoint_dir=other)
+    pd.testing.assert_frame_equal(history, fit(regression(), 60))
+    assert checkpoint.read(other / FILE)["history"]["index"][-1] == 60
+
+
+def test_a_slow_folder_takes_no_more_than_one_save_in_half_a_minute(
+    tmp_path, monkeypatch
+):
+    """Half a minute of training, that is: the minute that a write takes is not in it.
+
+    An execution of five steps takes a second here.
+    """
+    now, writes, replace = [0.0], [], os.replace
+
+    def slow(*paths):
+        now[0] += 60
+        writes.append(now[0])
+        replace(*paths)
+
+    def second(batch, logs):
+        now[0] += 1
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(checkpoint.os, "replace", slow)
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=second)
+    history = fit(regression(), 350, checkpoint_dir=tmp_path, callbacks=[watch])
+    assert writes == [31 + 60, 31 + 60 + 31 + 60, 70 + 3 * 60]
+    pd.testing.assert_frame_equal(history, fit(regression(), 350))
 
 
 def test_ctrl_c_after_the_last_batch_is_not_swallowed(tmp_path):
