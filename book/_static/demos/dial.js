@@ -51,13 +51,7 @@
       @container (min-width: 560px) { #status { min-height: 1.4em; } }`;
 
     setup() {
-      const canvas = this.find("game");
-      const turn = (event) => {
-        if (event.type === "pointerdown") canvas.setPointerCapture(event.pointerId);
-        if (canvas.hasPointerCapture(event.pointerId)) this.set({ theta: this.field.at(event)[0], follow: false });
-      };
-      canvas.addEventListener("pointerdown", turn);
-      canvas.addEventListener("pointermove", turn);
+      this.hand("game", { put: ([theta]) => this.set({ theta, follow: false }) });
       this.begin();
     }
 
@@ -102,7 +96,6 @@
     drawGame() {
       const { colour, w, b, theta, state } = this;
       const plane = this.plane("game", WIDE, [0, 0.5], { margin: [34, 30, 20, 8] });
-      this.field = plane;
       plane.axes({ xticks: [-4, -2, 0, 2, 4, 6] });
       const at = (f) => Array.from({ length: 121 }, (_, i) => [-5 + i * 0.1, f(-5 + i * 0.1)]);
       const bell = (centre) => at((x) => Math.exp(-((x - centre) ** 2) / 2) / Math.sqrt(2 * Math.PI));

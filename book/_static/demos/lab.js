@@ -489,22 +489,16 @@
 
     listen() {
       const world = this.find("world");
-      const spray = (event) => {
-        if (this.state.data !== "drawn") return;
-        if (event.type === "pointerdown") world.setPointerCapture(event.pointerId);
-        if (!world.hasPointerCapture(event.pointerId)) return;
-        event.preventDefault();
-        this.add(this.field.at(event));
-      };
-      world.addEventListener("pointerdown", spray);
-      world.addEventListener("pointermove", spray);
-      world.addEventListener("keydown", (event) => {
-        const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-        if (this.state.data !== "drawn" || !(way || [" ", "Enter"].includes(event.key))) return;
-        event.preventDefault();
-        if (way) this.cursor = this.cursor.map((v, i) => Math.max(-VIEW, Math.min(VIEW, v + 0.1 * way[i])));
-        else this.add(this.cursor);
+      const ready = () => this.state.data === "drawn";
+      const step = (way) => {
+        this.cursor = this.cursor.map((v, i) => Math.max(-VIEW, Math.min(VIEW, v + way[i])));
         this.redraw();
+      };
+      this.hand("world", { put: (place) => this.add(place), step, ready });
+      world.addEventListener("keydown", (event) => {
+        if (!ready() || ![" ", "Enter"].includes(event.key)) return;
+        event.preventDefault();
+        this.add(this.cursor);
       });
       for (const type of ["focus", "blur"]) world.addEventListener(type, () => this.redraw());
     }
@@ -706,7 +700,6 @@
     drawWorld() {
       const { colour, game, data } = this;
       const plane = this.plane("world", [-VIEW, VIEW], [-VIEW, VIEW], { margin: [0, 0, 0, 0] });
-      this.field = plane;
       const real = this.real.subarray(0, 2 * SHOWN);
       const made = game.g.forward(this.noise.subarray(0, NOISE * SHOWN), SHOWN);
       const says = this.landscape(real, made);
