@@ -253,8 +253,8 @@ def mmd(real: np.ndarray, synthetic: np.ndarray) -> float:
 
     Notes
     -----
-    Gretton et al. (2012), equation 3, with a Gaussian kernel whose width is the median
-    distance between two real windows.
+    Gretton et al. (2012), the unbiased statistic, with a Gaussian kernel whose width is
+    the median distance between two real windows.
 
     Examples
     --------
