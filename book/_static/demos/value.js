@@ -331,7 +331,7 @@
           ? "The hills hardly meet: D* is sure everywhere, and the minimax slope has all but gone."
           : share < 0.01
             ? "D* says about one half wherever samples fall: the generator has won."
-            : `D* is right where one hill is higher; the minimax slope is ${Math.abs(slope.minimax) < Math.abs(slope.ns) ? "weaker" : "stronger"} than the non-saturating one.`;
+            : `D* is above one half where the real hill is the higher one; the minimax slope is ${Math.abs(slope.minimax) < Math.abs(slope.ns) ? "weaker" : "stronger"} than the non-saturating one.`;
       this.tell(`−log 4 + 2 JSD = ${signed(-Math.log(4) + 2 * jsd)}, the value V(D*). ${says}`);
     }
   }
