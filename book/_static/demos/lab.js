@@ -901,7 +901,7 @@
       }
       show("energy", Math.max(0, far).toFixed(3));
       show("ranks", percent(ranks));
-      show("pace", this.playing && this.fps && this.state.speed !== "slow" ? `${Math.round(this.pace)} steps/s` : `step ${count(game.steps)}`);
+      show("pace", this.playing && this.fps && this.state.speed !== "slow" ? `${Math.round(this.pace)} steps/s` : this.playing ? "as you see" : "paused");
       const result = counted ? `${modes} of ${data.centres.length} modes covered, ${percent(quality)} of the samples good` : `distance to the data ${Math.max(0, far).toFixed(3)}`;
       const turn = phase === 0 ? "" : phase < game.dSteps ? ` D has moved ${phase} of ${game.dSteps} times.` : " D has moved; G is next.";
       this.tell(this.empty ? "Draw some data first." : `Step ${count(game.steps)}: ${result}.${turn}`);

@@ -73,7 +73,7 @@
         const value = (this.state[name] = this.scale(name, Number(input.value)));
         const text = this.say(name, value);
         input.setAttribute("aria-valuetext", text);
-        input.previousElementSibling.textContent = text;
+        input.previousElementSibling.textContent = minus(text);
         const share = (input.value - input.min) / (input.max - input.min || 1);
         input.style.setProperty("--share", `${100 * share}%`);
       }
