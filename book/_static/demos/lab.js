@@ -639,10 +639,8 @@
           while (this.half() === "d"); // D's updates, then G's one
         } while (speed === "fast" && performance.now() - began < this.budget);
       }
-      // Frames and steps of a second, smoothly.
-      const rate = (old, now) => (old ? 0.95 * old + 0.05 * now : now);
-      this.fps = rate(this.fps, 1000 / Math.max(1, milliseconds));
-      this.pace = rate(this.pace, (1000 * (this.game.steps - before)) / Math.max(1, milliseconds));
+      const pace = (1000 * (this.game.steps - before)) / Math.max(1, milliseconds);
+      this.pace = this.pace ? 0.95 * this.pace + 0.05 * pace : pace; // smoothly
       if (began - (this.remembered ?? 0) > 80) this.remember();
     }
 
@@ -901,7 +899,8 @@
       }
       show("energy", Math.max(0, far).toFixed(3));
       show("ranks", percent(ranks));
-      show("pace", this.playing && this.fps && this.state.speed !== "slow" ? `${Math.round(this.pace)} steps/s` : this.playing ? "as you see" : "paused");
+      const pace = this.state.speed === "slow" ? "slow motion" : `${Math.round(this.pace ?? 0)} steps/s`;
+      show("pace", this.playing ? pace : "paused");
       const result = counted ? `${modes} of ${data.centres.length} modes covered, ${percent(quality)} of the samples good` : `distance to the data ${Math.max(0, far).toFixed(3)}`;
       const turn = phase === 0 ? "" : phase < game.dSteps ? ` D has moved ${phase} of ${game.dSteps} times.` : " D has moved; G is next.";
       this.tell(this.empty ? "Draw some data first." : `Step ${count(game.steps)}: ${result}.${turn}`);
