@@ -391,7 +391,8 @@ def _flat(images: np.ndarray) -> np.ndarray:
 
 def probabilities(classifier: keras.Model, images: np.ndarray) -> np.ndarray:
     """Return the classifier's probability of each class, float32, (n, 10)."""
-    return np.asarray(keras.ops.softmax(draws.in_parts(classifier, images)))
+    asked = functools.partial(classifier, training=False)  # or it moves the images
+    return np.asarray(keras.ops.softmax(draws.in_parts(asked, images)))
 
 
 def classify(classifier: keras.Model, images: np.ndarray) -> np.ndarray:

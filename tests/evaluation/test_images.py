@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from gan_notes.data.images import load_images
 from gan_notes.evaluation import images
+from gan_notes.models import pretrained
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,115 @@ def test_classifier_depends_on_its_seed_alone(digits):
 def test_classifier_wants_a_label_for_each_image(digits):
     with pytest.raises(ValueError, match="3 came for 4 images"):
         images.train_classifier(digits[0][:4], digits[1][:3])
+
+
+def test_kernel_distance_is_unbiased_and_sees_a_shift():
+    random = np.random.default_rng(0)
+
+    def drawn(shift=0.0):
+        return random.normal(shift, 1, (60, 4))
+
+    null = [images.kernel_distance(drawn(), drawn()) for _ in range(400)]
+    error = np.std(null) / 20
+    assert abs(np.mean(null)) < 3 * error
+    assert min(null) < 0  # a biased estimate is never below 0
+    assert images.kernel_distance(drawn(), drawn(0.5)) > 3 * np.std(null)
+    # By hand: two points at 0 and 1 against two at 2, k(x, y) = (xy + 1)^3.
+    found = images.kernel_distance(np.array([[0.0], [1.0]]), np.array([[2.0], [2.0]]))
+    assert found == pytest.approx(1 + 125 - 2 * (1 + 27) / 2)
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return images.load_judge("mnist")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["mnist", "fashion"])
+def test_judges_are_as_good_as_their_provenance_says(name):
+    stored = pretrained.provenance(images.JUDGES[name])["held_out_accuracy"]
+    assert stored >= {"mnist": 0.98, "fashion": 0.91}[name]
+    if name == "fashion":
+        return  # its images are not shipped
+    pixels, labels = load_images("mnist")
+    judge = images.load_judge("mnist")
+    assert not judge.trainable_weights
+    right = images.classify(judge, pixels[4000:]) == labels[4000:]
+    assert right.mean() == pytest.approx(stored, abs=0.002)  # float16
+
+
+@pytest.fixture(scope="module")
+def table(digits, judge):
+    """What the judge says of images whose fault is known."""
+    train, labels, held_out, _ = digits
+    random = np.random.default_rng(0)
+    copies = train[random.choice(len(train), 2000, replace=False)]
+    blurred = ndimage.gaussian_filter(copies, (0, 1.2, 1.2, 0))
+    candidates = {
+        "copycat": copies,
+        "moved copies": np.roll(copies, 1, axis=2),
+        "blurred": blurred,
+        "no 7, 8, 9": train[labels < 7][:2000],
+        "ten images": train[[*range(10)] * 200],
+        "noise": random.uniform(-1, 1, copies.shape).astype("float32"),
+    }
+    return images.image_scores(candidates, train, held_out, judge=judge)
+
+
+@pytest.mark.long
+def test_real_images_score_what_theory_says(table):
+    real = table.loc["real"]
+    # 1 - 2^-5 and 1, for independent samples; the judge knows the training images.
+    assert real["coverage"] == pytest.approx(0.969, abs=0.03)
+    assert real["density"] == pytest.approx(1, abs=0.15)
+    assert real["Frechet"] == pytest.approx(1)
+    assert real["KID"] == pytest.approx(0, abs=1e-6)
+    assert real["confident share"] == pytest.approx(1, abs=0.05)
+    assert real["class TV"] < 2 * real["class TV, floor"]
+    assert real["classes"] == 10
+
+
+@pytest.mark.long
+def test_each_fault_shows_where_it_should(table):
+    real, copies = table.loc["real"], table.loc["copycat"]
+    # A copycat looks perfect, except to what looks for copies.
+    assert copies["coverage"] > real["coverage"] - 0.03
+    assert copies["Frechet"] < 1.5
+    assert copies[["nearest pixels", "nearest features"]].max() < 0.01
+    # Moved by a pixel, its pixels look new; features are less easily fooled.
+    moved = table.loc["moved copies"]
+    assert moved["nearest pixels"] > 0.9
+    assert moved["nearest features"] < 0.8
+    blurred = table.loc["blurred"]
+    assert blurred["Frechet"] > 3
+    assert blurred["coverage"] < copies["coverage"] - 0.1
+    assert blurred["class TV"] < 0.15  # still digits
+    dropped = table.loc["no 7, 8, 9"]
+    assert dropped["class TV"] == pytest.approx(0.3, abs=0.04)
+    assert dropped["classes"] == 7
+    assert dropped["coverage"] < copies["coverage"] - 0.2
+    assert dropped["recall"] < copies["recall"] - 0.2
+    assert dropped["precision"] > 0.9  # what it draws is real
+    few = table.loc["ten images"]
+    assert few["coverage"] < 0.2
+    assert few["KID"] > 5
+    noise = table.loc["noise"]
+    assert noise["Frechet"] > 20
+    assert noise["coverage"] < 0.02
+    assert noise["density"] < 0.05
+    assert noise["KID"] > 20
+
+
+def test_too_few_images_and_another_shape_are_refused(digits, judge):
+    train, _, held_out, _ = digits
+    few = {"mine": train[:999]}
+    large = {"mine": np.zeros((4000, 32, 32, 1), "float32")}
+    with pytest.raises(ValueError, match=r"mine: \(999, 28, 28, 1\) came; give at"):
+        images.image_scores(few, train, held_out, judge=judge)
+    with pytest.raises(ValueError, match=r"mine: \(4000, 32, 32, 1\) came"):
+        images.image_scores(large, train, held_out, judge=judge)
+    with pytest.raises(ValueError, match="data: 'cifar10' has no judge"):
+        images.load_judge("cifar10")
 
 
 def test_total_variation_of_known_histograms():
