@@ -8,7 +8,9 @@ beside its floor, what real images score against other real ones.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -20,6 +22,7 @@ from gan_notes.models import pretrained
 from gan_notes.models.dcgan import IMAGE_SHAPE, MOMENTUM, STRIDE, kernels
 from gan_notes.training import draws, loop
 
+STORED = Path(__file__).parent / "stored" / "image_recipes.json"
 CLASSES = 10
 JUDGES = {"mnist": "judge-mnist"}  # shipped, by their data
 NEIGHBOURS = 5  # k of Naeem et al. (2020)
@@ -384,6 +387,22 @@ def kernel_distance(real: np.ndarray, synthetic: np.ndarray) -> float:
 
 def _flat(images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), -1)
+
+
+def recipes() -> tuple[pd.DataFrame, dict]:
+    """Return what trainings by recipes of chapter 04 scored, computed before.
+
+    Returns
+    -------
+    rows : DataFrame
+        A row for each training and each time it was judged: "recipe", "seed", "step",
+        "minutes" of one core, and the columns of `image_scores` for 2,000 images.
+    about : dict
+        Command, versions and hardware; "trainings", each with its commit, date and
+        first losses, and "failed", a sentence, where it diverged.
+    """
+    about = json.loads(STORED.read_text(encoding="utf-8"))
+    return pd.DataFrame(about.pop("rows"), columns=about.pop("columns")), about
 
 
 def probabilities(classifier: keras.Model, images: np.ndarray) -> np.ndarray:
