@@ -1,6 +1,6 @@
 """What each part of the 2016 recipe does, and what a minute of each later one buys.
 
-    python benchmarks/image_recipes.py train --folder FOLDER [NAME ...] [--seeds 3]
+    python benchmarks/image_recipes.py train [NAME ...] --folder FOLDER [--seeds 3]
     python benchmarks/image_recipes.py collect --folder FOLDER
 
 `train` trains recipes on the offline digits, each with several seeds, and lets the
@@ -199,7 +199,7 @@ def collect(folder):
     own = ("name", "seed", "first", "failed", "commit", "date")
     about = {
         "command": "python benchmarks/image_recipes.py train --folder FOLDER",
-        "steps": STEPS,
+        "steps": {run["name"]: STEPS[run["name"]] for run in found},
         "drawn": DRAWN,
         "threads": 1,
         "versions": found[-1]["versions"],
