@@ -161,7 +161,7 @@
 
   class GanLatent extends Stage {
     static title = "Latent space: walk through what a generator can draw";
-    static weights = ["dcgan"];
+    static weights = ["dcgan-mnist-0"];
     static names = { dcgan: "digits", "dcgan-mnist-0": "digits", "dcgan-mnist-labels-0": "digits, by class", "dcgan-fashion-0": "clothes" };
     static template = `
       <div class="row" id="open">${pushButton("open", "Start the generator", { kind: "main" })}</div>
