@@ -419,7 +419,7 @@
   const MOMENTS = 240; // kept for the slider back; beyond, every other is dropped
   const BUDGET = 12; // milliseconds of training in a frame, fewer where drawing is slow
   const FRAME = 30; // milliseconds that training and drawing may take together
-  const LOOK = 50; // milliseconds between two landscapes, the dearest part of the picture
+  const LOOK = 80; // milliseconds between two looks at all but the points, which move in each
 
   const hex = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
   const percent = (share) => `${Math.round(100 * share)} %`;
@@ -641,7 +641,7 @@
       }
       const pace = (1000 * (this.game.steps - before)) / Math.max(1, milliseconds);
       this.pace = this.pace ? 0.95 * this.pace + 0.05 * pace : pace; // smoothly
-      if (began - (this.remembered ?? 0) > 80) this.remember();
+      if (began - (this.remembered ?? 0) > LOOK) this.remember();
     }
 
     // Keep this moment for the slider, and judge it.
@@ -684,10 +684,14 @@
 
     draw() {
       const began = performance.now();
-      this.drawWorld();
-      this.drawLosses();
-      this.drawStory();
-      this.report();
+      const look = !this.playing || !(began - this.looked < LOOK);
+      this.drawWorld(look);
+      if (look) {
+        this.drawLosses();
+        this.drawStory();
+        this.report();
+        this.looked = began;
+      }
       const took = performance.now() - began;
       this.drawing = 0.9 * (this.drawing ?? took) + 0.1 * took;
       this.budget = Math.max(BUDGET / 3, Math.min(BUDGET, FRAME - this.drawing));
@@ -712,16 +716,14 @@
       return logits.map((v) => sigmoid((v - middle) / unit));
     }
 
-    drawWorld() {
+    drawWorld(look) {
       const { colour, game, data } = this;
       const plane = this.plane("world", [-VIEW, VIEW], [-VIEW, VIEW], { margin: [0, 0, 0, 0] });
       const real = this.real.subarray(0, 2 * SHOWN);
       const made = game.g.forward(this.noise.subarray(0, NOISE * SHOWN), SHOWN);
-      const now = performance.now();
-      if (!this.playing || !(now - this.looked < LOOK)) {
+      if (look) {
         this.says = this.landscape(real, made);
         this.paintHeat(this.says);
-        this.looked = now;
       }
       const { left, top, right, bottom } = plane.box;
       plane.ctx.drawImage(this.heat, left, top, right - left, bottom - top);
@@ -741,6 +743,7 @@
       this.scatter(plane, made, colour.synthetic, 2.6, true);
       if (this.state.arrows || this.state.speed === "slow") this.drawPull(plane, made);
       if (data.points) this.drawOwn(plane);
+      if (!look) return;
       const { modes } = scores;
       this.find("world").setAttribute(
         "aria-label",
