@@ -25,6 +25,7 @@ TRANSFORMS = ("levels", "normal_scores", "log_returns")
 REPORTED = ("gan-notes", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
 ROW = ("metric", "candidate", "value", "low", "high", "better", "floor", "at_floor")
 FOLDERS = ("checkpoint_dir", "output_dir")
+FILES = ("source", "synthetic")  # may name one
 # More cores than that were not measured: there TensorFlow chooses.
 FEW_CORES = 4
 # Seconds a kernel has to answer; papermill's 60 are too few for a machine at full load.

@@ -85,7 +85,7 @@ def sweep(
         A folder, or an address of fsspec's such as ``s3://bucket/folder``.
     workers : int
         Runs side by side on this machine; by default as many as it has cores, and
-        memory for at 3 GiB each.
+        memory for at 3 GiB each; with `gpu` as many as it has GPUs.
     scheduler : str
         Address of a Dask cluster, ``tcp://host:8786``, in the place of ``workers``.
     gpu : bool
@@ -131,14 +131,15 @@ def sweep(
     if dry_run:
         book.look(resume)
         return book.outcome()
+    gpus = _gpus(workers) if gpu and not scheduler else []
     with store.alone():
         book.look(resume)
         record = {"notebook": planned.name, "code": planned.code}
         store.write("sweep.json", json.dumps(record).encode())
         try:
             if book.waiting:
-                with _cluster(workers, scheduler, gpu) as client:
-                    _drive(client, book, retries, timeout, gpu)
+                with _cluster(workers or len(gpus), scheduler, gpu) as client:
+                    _drive(client, book, retries, timeout, gpu, gpus)
         except KeyboardInterrupt:
             book.stopped = INTERRUPTED
         except _Lost as error:
@@ -163,8 +164,10 @@ class _Book:
     def look(self, resume: bool) -> None:
         """Find out what is finished already, and whether it may be gone on with."""
         there = self.store.keys()
+        if not there:  # nothing that could be lost, or mixed with what comes
+            return
         before = self.store.read("sweep.json")
-        if (there or before) and not resume:
+        if not resume:
             raise ValueError(
                 f"output: {self.store.address} holds a sweep already ({len(there)} "
                 "finished); go on by --resume, or give another folder."
@@ -256,7 +259,12 @@ class _Book:
 
 
 def _drive(
-    client: Client, book: _Book, retries: int, timeout: float | None, gpu: bool
+    client: Client,
+    book: _Book,
+    retries: int,
+    timeout: float | None,
+    gpu: bool,
+    gpus: list[str],
 ) -> None:
     """Hand the runs to the cluster, as many as it has threads, until none is left."""
     waiting, tried, running = iter(book.waiting), Counter(), {}
@@ -267,6 +275,9 @@ def _drive(
         while True:
             try:
                 hosts = _slots(client)
+                state = [f"{len(book.errors)} failed"] if book.errors else []
+                state += [] if hosts else ["no worker is left, waiting for one"]
+                bar.set_postfix_str("; ".join(state))
                 # None in advance: a run that kills its worker would take others along.
                 while len(running) < max(1, hosts.total()):
                     run = again.pop() if again else next(waiting, None)
@@ -276,7 +287,7 @@ def _drive(
                     future = client.submit(
                         sweep_run.execute,
                         book.plan.name, book.plan.text, run, book.store.absolute,
-                        "checkpoint_dir" in book.plan.defaults, timeout, hosts, gpu,
+                        "checkpoint_dir" in book.plan.defaults, timeout, hosts, gpus,
                         pure=False, resources=asked, key=f"{run.key}-{uuid.uuid4()}",
                     )  # fmt: skip
                     running[future] = run
@@ -303,7 +314,6 @@ def _drive(
                     book.errors[run.key] = said
                     bar.write(f"{run.key}: failed, {said}", file=sys.stderr)
                     bar.update()
-                    bar.set_postfix(failed=len(book.errors))
                     # A full or vanished disk would fail all that are left, in turn.
                     book.store.write("sweep.trial", b"trial")
                     book.store.remove("sweep.trial")
@@ -329,7 +339,7 @@ def _slots(client: Client) -> Counter:
 
 
 @contextmanager
-def _cluster(workers: int | None, scheduler: str, gpu: bool) -> Iterator[Client]:
+def _cluster(workers: int, scheduler: str, gpu: bool) -> Iterator[Client]:
     """Connect to a cluster, or start one on this machine."""
     if scheduler:
         try:
@@ -343,13 +353,11 @@ def _cluster(workers: int | None, scheduler: str, gpu: bool) -> Iterator[Client]
             _greet(client, scheduler, gpu)
             yield client
         return
-    if workers is None:
-        workers = _gpus() if gpu else _fitting()
     # Dask would give each worker one thread; here that depends on how many there are.
     plain = {"distributed.nanny.pre-spawn-environ": {"MALLOC_TRIM_THRESHOLD_": 65536}}
     with config.set(plain):
         cluster = LocalCluster(
-            n_workers=workers,
+            n_workers=workers or _fitting(),
             threads_per_worker=1,
             memory_limit=None,
             dashboard_address=None,
@@ -399,8 +407,18 @@ def _fitting() -> int:
     return max(1, min(os.cpu_count() or 1, system.MEMORY_LIMIT // RUN_MEMORY))
 
 
-def _gpus() -> int:
-    found = len(list(GPUS.glob("*")))  # loading TensorFlow to ask would take one
-    if not found:
+def _gpus(workers: int | None) -> list[str]:
+    """Return this machine's GPUs by the names that CUDA has, one for each worker."""
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if seen is None:  # loading TensorFlow to ask would take one
+        names = [str(number) for number in range(len(list(GPUS.glob("*"))))]
+    else:
+        names = [name for name in seen.split(",") if name not in ("", "-1")]
+    if not names:
         raise ValueError("gpu: no NVIDIA GPU is found here; leave --gpu out.")
-    return found
+    if workers and workers > len(names):
+        raise ValueError(
+            f"workers: {workers} came, and each takes a GPU of {len(names)} here; "
+            "give no more, or leave --gpu out."
+        )
+    return names[:workers]

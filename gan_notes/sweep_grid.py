@@ -142,7 +142,7 @@ def plan(notebook: str | Path, grid: str | Path) -> Plan:
     Parameters
     ----------
     notebook, grid : paths
-        A relative ``source`` in the grid is looked up from the current folder.
+        A relative path of a file in the grid is looked up from the current folder.
 
     Raises
     ------
@@ -217,7 +217,7 @@ class _Reader:
         if (name, text) not in self.read:
             declared = self.known[name]["inferred_type_name"]
             value = notebooks.read(name, text, declared)
-            if name == "source" and Path(value).expanduser().is_file():
+            if name in notebooks.FILES and Path(value).expanduser().is_file():
                 value = str(Path(value).expanduser().resolve())
             self.read[name, text] = value
         return self.read[name, text]

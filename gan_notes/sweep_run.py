@@ -41,7 +41,7 @@ def execute(
     checkpoints: bool,
     timeout: float | None,
     hosts: Mapping[str, int],
-    gpu: bool,
+    gpus: list[str],
 ) -> None:
     """Execute one run, on a worker of Dask's, and move its folder in.
 
@@ -58,8 +58,9 @@ def execute(
         Seconds from the first cell to the last; None for no limit.
     hosts : dict of host name to int
         How many runs each machine of the cluster takes side by side.
-    gpu : bool
-        On a cluster of this machine the run sees one GPU, the worker's.
+    gpus : list of str
+        On a cluster of this machine: the run sees one of them, the worker's. Empty: no
+        choice is made here.
 
     Raises
     ------
@@ -70,8 +71,8 @@ def execute(
     """
     worker = get_worker()
     share(hosts.get(urlsplit(worker.address).hostname, 1))
-    if gpu and isinstance(worker.name, int):  # of this machine: one GPU for each
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", str(worker.name))
+    if gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[worker.name]
     store = Store(address)
     began = time.monotonic()
     with store.workspace() as folder:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ROOT
+from conftest import ROOT, dead_mount
 from test_sweep import grid, page
 
 from gan_notes import sweep
@@ -230,8 +230,9 @@ def test_a_scheduler_that_is_lost_is_named_and_the_sweep_goes_on_elsewhere(tmp_p
 
 
 @pytest.mark.long
-def test_each_worker_of_this_machine_has_a_gpu_of_its_own(tmp_path):
+def test_each_worker_of_this_machine_has_a_gpu_of_its_own(tmp_path, monkeypatch):
     """Which GPU a run may see; whether there is one, TensorFlow finds out."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     seen = tmp_path / "seen"
     seen.mkdir()
     body = (
@@ -242,7 +243,7 @@ def test_each_worker_of_this_machine_has_a_gpu_of_its_own(tmp_path):
     out = tmp_path / "out"
     made = sweep.sweep(book, path, str(out), workers=2, gpu=True, timeout=300)
     whole(out, made, {0, 1})
-    assert {path.name for path in seen.iterdir()} == {"0", "1"}
+    assert {path.name for path in seen.iterdir()} == {"3", "5"}
 
 
 BIG = "if seed == 1:\n    open('big', 'wb').write(bytes(steps * 2**20))"
@@ -293,6 +294,22 @@ def test_a_disk_that_may_only_be_read_is_refused(small):
     subprocess.run(["mount", "-o", "remount,ro", small], check=True)
     with pytest.raises(ValueError, match=r"cannot be written to \(Read-only file"):
         sweep.sweep(book, path, str(small / "out"), workers=1)
+
+
+@pytest.mark.long
+def test_an_output_whose_mount_dies_stops_the_sweep_and_it_goes_on(tmp_path):
+    process, book, path, output = begun(tmp_path)
+    try:
+        with dead_mount(output):
+            (tmp_path / "go").touch()
+            said, _ = process.communicate(timeout=300)
+    finally:
+        process.kill()
+    assert process.returncode == 1, said
+    assert "cannot be used (Transport endpoint is not connected)" in said
+    assert "what was finished is kept. Mend that, and go on by --resume" in said
+    until(lambda: not kernels(output), 120)
+    goes_on(book, path, output)
 
 
 def test_every_row_of_the_table_has_its_test():

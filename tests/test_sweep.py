@@ -36,6 +36,7 @@ source = 'sample'  # type: str  prices
 noise = 0.5  # type: float  spread
 output_dir = ''  # type: str  results
 checkpoint_dir = ''  # type: str  training
+synthetic = ''  # type: str  windows
 bare = 1"""
 FINISH = """
 from gan_notes import notebooks
@@ -214,11 +215,12 @@ def test_a_run_is_known_by_all_its_parameters(planned):
     assert len(set(key.values())) == 3
 
 
-def test_a_relative_file_is_the_planner_s(tmp_path, monkeypatch, planned):
+@pytest.mark.parametrize("name", notebooks.FILES)
+def test_a_relative_file_is_the_planner_s(tmp_path, monkeypatch, planned, name):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "prices.csv").touch()
-    (run,) = planned("- source: prices.csv").runs
-    assert run.parameters["source"] == str(tmp_path / "prices.csv")
+    (tmp_path / "numbers.csv").touch()
+    (run,) = planned(f"- {name}: numbers.csv").runs
+    assert run.parameters[name] == str(tmp_path / "numbers.csv")
 
 
 def test_a_notebook_that_could_leave_nothing_is_refused(tmp_path):
@@ -361,18 +363,27 @@ def test_the_clock_may_be_set_back(tmp_path, monkeypatch):
 
 def test_another_version_of_the_notebook_is_not_mixed_in(tmp_path):
     book, output = page(tmp_path), tmp_path / "out"
-    path = grid(tmp_path, "product: {seed: [0]}")
+    path = grid(tmp_path, "product: {seed: [0, 1]}")
     made = sweep.plan(book, path)
-    output.mkdir()
+    finished(output, made.runs[0])
     record = output / "sweep.json"
     record.write_text(json.dumps({"code": made.code}), encoding="utf-8")
-    assert states(book, path, output, resume=True) == {0: "waiting"}
+    assert states(book, path, output, resume=True)[0] == "finished"
     page(tmp_path, "noise = 2 * noise")
     with pytest.raises(ValueError, match=r"another version of page\.ipynb, whose code"):
         states(book, path, output, resume=True)
     record.write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match=r"sweep\.json is damaged; .* remove it"):
         states(book, path, output, resume=True)
+
+
+def test_a_sweep_that_finished_nothing_is_in_nobody_s_way(tmp_path):
+    """Such as one whose cluster did not answer: the same command may come again."""
+    book, output = page(tmp_path), tmp_path / "out"
+    path = grid(tmp_path, "product: {seed: [0]}")
+    output.mkdir()
+    (output / "sweep.json").write_text('{"code": "of another"}', encoding="utf-8")
+    assert states(book, path, output) == {0: "waiting"}
 
 
 def test_two_sweeps_on_one_folder(tmp_path):
@@ -567,11 +578,22 @@ def test_no_more_runs_side_by_side_than_cores_and_memory(monkeypatch):
 
 def test_gpus_are_counted_and_none_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "GPUS", tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with pytest.raises(ValueError, match="gpu: no NVIDIA GPU is found here"):
-        sweep._gpus()
+        sweep._gpus(None)
     for name in ("0000:01:00.0", "0000:02:00.0"):
         (tmp_path / name).mkdir()
-    assert sweep._gpus() == 2
+    assert sweep._gpus(None) == ["0", "1"]
+    assert sweep._gpus(1) == ["0"]
+    with pytest.raises(ValueError, match="workers: 3 came, and each takes a GPU of 2"):
+        sweep._gpus(3)
+    for seen, names in (("3,5", ["3", "5"]), ("GPU-8c1e", ["GPU-8c1e"])):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", seen)
+        assert sweep._gpus(None) == names, "what a reader has chosen"
+    for hidden in ("", "-1"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+        with pytest.raises(ValueError, match="gpu: no NVIDIA GPU is found here"):
+            sweep._gpus(None)
 
 
 @pytest.mark.long
