@@ -127,13 +127,14 @@ def claim(folder, origin):
     return folder
 
 
-def keep(path, about, *, half=False):
+def keep(path, about, *, half=None):
     """Turn a checkpoint into shipped weights: no optimizers, but provenance.
 
     Where an optimizer averaged the weights, the averages are what ships.
     `path` is a checkpoint of `fit`; the name, under which `pretrained.load`
-    finds the weights, is returned. With `half` they are kept in float16, and
-    computed with in float32 all the same.
+    finds the weights, is returned. `half` is "" for all of them, or the part
+    that only judged: it is kept in float16, and computed with in float32 all
+    the same.
     """
     training = checkpoint.read(path)
     name = path.name.removesuffix(checkpoint.ENDING)
@@ -165,10 +166,9 @@ def keep(path, about, *, half=False):
         weights = Path(partial, path.name)
         with averaged(), checkpoint.without_optimizers(model):
             model.save_weights(weights)
-        if half:
-            weights = halved(weights)
         with h5py.File(path, "r") as file, h5py.File(weights, "a") as kept:
             file.copy("training", kept)
+        pack(weights, half)
         tale = Path(partial, f"{name}.json")
         tale.write_text(
             json.dumps(about, indent=1) + "\n", encoding="utf-8"
@@ -178,29 +178,36 @@ def keep(path, about, *, half=False):
     return name
 
 
-def halved(path):
-    """Write a copy of an HDF5 file with its float32 in float16; return it.
+def pack(path, half=None):
+    """Make an HDF5 file small: compressed, and what begins with `half` in float16.
 
-    The copy takes the file's place, which an array that is only replaced in
-    it would not make smaller.
+    The copy takes the file's place. It has HDF5's newer layout: the older one, in
+    which Keras writes, spends kilobytes on each of its many groups.
     """
     full = path.with_name(f"full-{path.name}")
     os.replace(path, full)
-    with h5py.File(full, "r") as file, h5py.File(path, "w") as kept:
+    with (
+        h5py.File(full, "r") as file,
+        h5py.File(path, "w", libver="latest") as kept,
+    ):
 
         def copy(name, item):
             if isinstance(item, h5py.Group):
                 kept.require_group(name).attrs.update(item.attrs)
-            else:
-                single = item.dtype == "float32"
-                values = item[()]
-                kept[name] = values.astype("float16") if single else values
-                kept[name].attrs.update(item.attrs)
+                return
+            values = item[()]
+            if half is not None and name.startswith(half):
+                if item.dtype == "float32":
+                    values = values.astype("float16")
+            packing = {"compression": "gzip", "shuffle": True}
+            if item.size < 64:  # a header would take more than that
+                packing = {}
+            kept.create_dataset(name, data=values, **packing)
+            kept[name].attrs.update(item.attrs)
 
         kept.attrs.update(file.attrs)
         file.visititems(copy)
     full.unlink()
-    return path
 
 
 if __name__ == "__main__":

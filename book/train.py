@@ -29,7 +29,8 @@ TIMEGAN_STEPS = 10_000  # a phase
 IMAGE_STEPS, IMAGE_BATCH = 12_000, 64
 # Images in front of the held-out ones, which nothing is trained on.
 TRAIN_IMAGES = {"mnist": 4_000, "fashion": 60_000}
-HALF = ("dcgan", "judge")  # these ship in float16
+# What ships in float16: all of it, or the part that only judged.
+HALF = {"dcgan": "", "judge": "", "returns": "discriminator"}
 
 
 def windows(options, tickers, transform):
@@ -219,10 +220,11 @@ def train(options):
         **(found or {}),
     }
     (path,) = options.checkpoint_dir.glob("*.weights.h5")
+    parts = [HALF[one] for one in HALF if options.name.startswith(one)]
     return (
         path
         if options.name.startswith("paper-")
-        else ship.keep(path, about, half=options.name.startswith(HALF))
+        else ship.keep(path, about, half=next(iter(parts), None))
     )
 
 

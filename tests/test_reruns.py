@@ -530,7 +530,9 @@ def test_chapter_07_judges_a_training_of_its_own_on_prices_of_ones_own(tmp_path)
     pairs = [x for key, value in given_.items() for x in ("-p", key, str(value))]
     page, copy = ROOT / "book" / "07_judging.ipynb", tmp_path / "copy.ipynb"
     assert __main__.main(["run", str(page), str(copy), *pairs]) == 0
-    results = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
+    results = json.loads(
+        (tmp_path / "out" / "metrics.json").read_text(encoding="utf-8")
+    )
     rows = {(row["metric"], row["candidate"]): row for row in results["metrics"]}
     of_ours = rows["AUC, boosting (quick)", "ReturnsGAN"]
     assert of_ours["low"] <= of_ours["value"] <= of_ours["high"]

@@ -153,7 +153,7 @@ def test_keep_drops_the_optimizers_and_load_finds_it(trained, tmp_path):
 
 def test_half_of_the_bytes_are_kept_and_computed_with_in_full(trained, tmp_path):
     model, x = trained
-    ship.keep(tmp_path / "tiny.weights.h5", {"parameters": {}}, half=True)
+    ship.keep(tmp_path / "tiny.weights.h5", {"parameters": {}}, half="")
     kinds = []
     with h5py.File(tmp_path / "weights" / "tiny.weights.h5") as file:
         file.visititems(
@@ -170,6 +170,21 @@ def test_half_of_the_bytes_are_kept_and_computed_with_in_full(trained, tmp_path)
         assert ours.dtype == "float32"
         rounded = theirs.numpy().astype("float16")
         np.testing.assert_array_equal(ours.numpy(), rounded.astype("float32"))
+
+
+def test_a_part_that_only_judged_is_rounded_and_what_draws_is_not(tmp_path):
+    path = tmp_path / "wide.weights.h5"
+    dense = [keras.layers.Dense(100) for _ in range(2)]
+    wide = keras.Sequential([keras.Input((300,)), *dense])
+    wide.save_weights(path)
+    before = path.stat().st_size
+    exact = [w.numpy() for w in wide.weights]
+    ship.pack(path, "layers/dense_1")
+    assert path.stat().st_size < 0.8 * before
+    wide.load_weights(path)
+    for i, (ours, theirs) in enumerate(zip(wide.weights, exact, strict=True)):
+        expected = theirs.astype("float16").astype("float32") if i > 1 else theirs
+        np.testing.assert_array_equal(ours.numpy(), expected)
 
 
 def test_keep_leaves_the_old_pair_where_it_cannot_write_the_new(trained, tmp_path):
