@@ -116,3 +116,30 @@ def test_a_training_that_diverges_is_kept_as_a_failure(monkeypatch):
     run = image_recipes.train("2016", 0, parts, judge)
     assert run["failed"] == "d_loss is nan"
     assert list(run["rows"]) == [20]
+
+
+def test_the_stored_table_has_every_guideline():
+    rows, about = images.recipes()
+    trained = {(run["name"], run["seed"]): run for run in about["trainings"]}
+    guidelines = [name for name in image_recipes.RECIPES if name.startswith("2016")]
+    assert {(name, seed) for name in guidelines for seed in range(1)} <= {*trained}
+    assert {name for name, _ in trained} == set(about["steps"])
+    for (name, seed), run in rows.groupby(["recipe", "seed"]):
+        ended = run["step"].iloc[-1] == about["steps"][name]
+        assert ended != ("failed" in trained[name, seed]), name
+        assert run["minutes"].is_monotonic_increasing
+    assert rows.notna().all(axis=None)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["2016", "2016, no normalisation", "2016, pooling"])
+def test_the_first_steps_are_what_is_stored(name):
+    """Long trainings part on other processors; the first losses do not."""
+    _, about = images.recipes()
+    (run,) = [x for x in about["trainings"] if (x["name"], x["seed"]) == (name, 1)]
+    keras.utils.set_random_seed(1)
+    gan, first = image_recipes.RECIPES[name](1), image_recipes.FIRST
+    pixels = load_images()[0][: image_recipes.TRAIN]
+    history = gan.fit(pixels, steps=first, batch_size=image_recipes.BATCH, verbose=0)
+    found = history.loc[first, ["d_loss", "g_loss"]].to_dict()
+    assert found == pytest.approx(run["first"], rel=0.01, abs=0.01)

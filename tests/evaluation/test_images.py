@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import ndimage
+from sklearn.metrics import pairwise_distances
 
 from gan_notes.data.images import load_images
 from gan_notes.evaluation import images
@@ -160,6 +161,30 @@ def test_each_fault_shows_where_it_should(table):
     assert noise["coverage"] < 0.02
     assert noise["density"] < 0.05
     assert noise["KID"] > 20
+
+
+@pytest.mark.long
+def test_baselines_draw_what_they_say(digits):
+    train = digits[0][:1500]
+    drawn, again = (images.baselines(train, 1200, seed=1) for _ in range(2))
+    assert set(drawn) == {"copycat", "Gaussian", "mixture", "noise"}
+    for name, pixels in drawn.items():
+        assert (pixels.shape, pixels.dtype) == ((1200, 28, 28, 1), np.float32)
+        assert np.abs(pixels).max() <= 1
+        np.testing.assert_array_equal(pixels, again[name])
+    known = {image.tobytes() for image in train}
+    assert all(image.tobytes() in known for image in drawn["copycat"])
+    # Both fits have the mean image; greys beyond black and white are cut off.
+    for name in ("Gaussian", "mixture"):
+        gap = np.abs(drawn[name].mean(axis=0) - train.mean(axis=0))
+        assert gap.mean() < 0.1, name
+    # The mixture knows that digits come in kinds: it is nearer to real ones.
+    nearest = {
+        name: pairwise_distances(drawn[name].reshape(1200, -1), train.reshape(1500, -1))
+        for name in ("Gaussian", "mixture", "noise")
+    }
+    gaps = {name: np.median(found.min(axis=1)) for name, found in nearest.items()}
+    assert gaps["mixture"] < gaps["Gaussian"] < gaps["noise"]
 
 
 def test_too_few_images_and_another_shape_are_refused(digits, judge):
