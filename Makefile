@@ -26,8 +26,9 @@ test: $(VENV)/installed lint ## lint, unit tests, every notebook small, its site
 	$(BIN)/python book/build.py --small --build $(SMALL)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "executed or site" --build $(SMALL) tests
 
+# Three at once: sweeps that fail wait more than they work.
 test-long: $(VENV)/installed ## demos in a browser, long trainings, judges that are judged
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "long and not site" tests
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "long and not site" tests
 
 fuzz: $(VENV)/installed ## more than ten thousand damaged files and grids (minutes)
 	FUZZ=2500 $(BIN)/python -m pytest -q -n 2 tests/data/test_fuzz.py tests/test_sweep.py

@@ -17,17 +17,11 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.mixture import GaussianMixture
-
 from gan_notes import load_images, notebooks
 
 OUT = Path(__file__).with_suffix(".json")
 DRAWN, SEED = 10_000, 1
 TRAIN = {"mnist": 4_000, "fashion": 60_000}  # the rest is held out
-COMPONENTS, MIXED = 50, 30  # of the baselines
-FITTED = 10_000  # images at most that they are fitted to
 THREE = [f"dcgan-mnist-{i}" for i in range(3)]
 # At least so much, or at most: of the mean over three trainings on digits.
 BARS = {
@@ -45,28 +39,6 @@ def split(data):
     """Return training and held-out images of a set."""
     images, _ = load_images(data)
     return images[: TRAIN[data]], images[TRAIN[data] :]
-
-
-def baselines(train, n, *, seed=0):
-    """Return images of what needs no network, by name."""
-    random = np.random.default_rng(seed)
-    pca = PCA(COMPONENTS, random_state=seed).fit(train[:FITTED].reshape(-1, 784))
-    # In double precision: its covariances are no longer positive otherwise.
-    places = pca.transform(train[:FITTED].reshape(-1, 784)).astype("float64")
-    mixture = GaussianMixture(MIXED, reg_covar=1e-3, random_state=seed).fit(places)
-    centre, spread = places.mean(axis=0), np.cov(places, rowvar=False)
-
-    def pictures(places):
-        pixels = pca.inverse_transform(places).clip(-1, 1)
-        return pixels.reshape(-1, 28, 28, 1).astype("float32")
-
-    drawn, _ = mixture.sample(n)
-    return {
-        "copycat": train[random.integers(len(train), size=n)],
-        "Gaussian": pictures(random.multivariate_normal(centre, spread, n)),
-        "mixture": pictures(random.permutation(drawn)),
-        "noise": random.uniform(-1, 1, (n, 28, 28, 1)).astype("float32"),
-    }
 
 
 def shipped(data):
@@ -112,10 +84,12 @@ def main():
     parser.add_argument("--data", action="append", choices=TRAIN)
     chosen = parser.parse_args().data or ["mnist"]
     notebooks.threads(recurrent=False)
+    from gan_notes.evaluation import images as judges
+
     result = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {}
     for data in chosen:
         train, held_out = split(data)
-        candidates = baselines(train, DRAWN)
+        candidates = judges.baselines(train, DRAWN)
         candidates |= {name: draw(name) for name in shipped(data)}
         table = scores(data, candidates, (train, held_out))
         print(table.round(3).to_string())

@@ -1,12 +1,13 @@
-"""TimeGAN's joint phase beside a plain Keras loop: steps a second, in one process.
+"""TimeGAN's three phases beside plain Keras loops: steps a second, in one process.
 
     python benchmarks/timegan_steps.py [--rounds 7] [--steps 40] [--small]
 
 Both train the same five networks (24 x 6 windows, hidden 24, 3 layers, batch 128)
-from the same weights on the same minibatches and noise. One step is two updates of
-generator and embedder and one of the discriminator. `plain` is what a careful Keras
-user writes: Keras's GRU and one `tf.function` an update. `ours` is `TimeGAN.fit`.
-Rounds alternate, so that a slow minute of the machine meets both; medians are shown.
+from the same weights on the same minibatches and noise. A joint step is two updates of
+generator and embedder and one of the discriminator; a step of the phases before it is
+one update. `plain` is what a careful Keras user writes: Keras's GRU and one
+`tf.function` an update. `ours` is `TimeGAN.fit`. Rounds alternate, so that a slow
+minute of the machine meets both; medians are shown.
 
 The threads are those that the chapters choose for recurrent models, for both; plain
 with TensorFlow's default threads is measured as well with `--default-threads`.
@@ -26,7 +27,9 @@ from gan_notes import notebooks
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--rounds", type=int, default=7)
-parser.add_argument("--steps", type=int, default=40, help="steps a round")
+parser.add_argument(
+    "--steps", type=int, default=40, help="joint steps a round; five times as many else"
+)
 parser.add_argument("--default-threads", action="store_true")
 parser.add_argument(
     "--small", action="store_true", help="try the script, write nothing"
@@ -46,7 +49,7 @@ if options.small:
 
 
 class Plain:
-    """The joint phase as three compiled functions over Keras's own layers."""
+    """The three phases as compiled functions over Keras's own layers."""
 
     def __init__(self, model):
         """Copy the weights and the optimizers' state of a TimeGAN."""
@@ -63,31 +66,45 @@ class Plain:
             copy.set_weights(ours.get_weights())
             return copy
 
-        self.E, self.R, self.G, self.S, self.D = map(
-            network,
-            (
-                model.embedder,
-                model.recovery,
-                model.generator,
-                model.supervisor,
-                model.discriminator,
-            ),
-        )
         self.model = model
-        self.er = self.E.trainable_variables + self.R.trainable_variables
-        self.gs = self.G.trainable_variables + self.S.trainable_variables
-        self.optimizers = []
-        for name in ("generator", "embedder", "discriminator"):
-            theirs = model.optimizers[name]
+        self.E, self.R, self.G, self.S, self.D = map(network, model.networks().values())
+        weights = {
+            "embedding": self.E.trainable_variables + self.R.trainable_variables,
+            "supervised": self.S.trainable_variables,
+            "generator": self.G.trainable_variables + self.S.trainable_variables,
+            "discriminator": self.D.trainable_variables,
+        }
+        self.weights = weights | {"embedder": weights["embedding"]}
+        self.optimizers = {}
+        for name, theirs in model.optimizers.items():
             mine = keras.optimizers.Adam(1e-3)
-            mine.build(
-                {"generator": self.gs, "embedder": self.er}.get(
-                    name, self.D.trainable_variables
-                )
-            )
+            mine.build(self.weights[name])
             for a, b in zip(mine.variables, theirs.variables, strict=True):
                 a.assign(b)
-            self.optimizers.append(mine)
+            self.optimizers[name] = mine
+
+    def descend(self, name, loss, tape):
+        """Move what a loss moves."""
+        weights = self.weights[name]
+        self.optimizers[name].apply(tape.gradient(loss, weights), weights)
+
+    @tf.function
+    def update_autoencoder(self, x):
+        """Return the reconstruction error before the update of the first phase."""
+        with tf.GradientTape() as tape:
+            error = timegan.reconstruction_loss(x, self.R(self.E(x)))
+            loss = 10 * error
+        self.descend("embedding", loss, tape)
+        return error
+
+    @tf.function
+    def update_supervisor(self, x):
+        """Return the supervised error before the update of the second phase."""
+        h = self.E(x)
+        with tf.GradientTape() as tape:
+            loss = timegan.supervised_loss(h, self.S(h))
+        self.descend("supervised", loss, tape)
+        return tf.sqrt(loss)
 
     @tf.function
     def update_generator(self, x, z):
@@ -99,8 +116,7 @@ class Plain:
             supervised = tf.sqrt(timegan.supervised_loss(h, self.S(h)))
             moments = timegan.moment_loss(x, self.R(synthetic))
             loss = adversarial + 100 * supervised + 100 * moments
-        gradients = tape.gradient(loss, self.gs)
-        self.optimizers[0].apply(gradients, self.gs)
+        self.descend("generator", loss, tape)
         return adversarial, supervised, moments
 
     @tf.function
@@ -110,7 +126,7 @@ class Plain:
             h = self.E(x)
             error = timegan.reconstruction_loss(x, self.R(h))
             loss = 10 * error + 0.1 * timegan.supervised_loss(h, self.S(h))
-        self.optimizers[1].apply(tape.gradient(loss, self.er), self.er)
+        self.descend("embedder", loss, tape)
         return error
 
     @tf.function
@@ -122,14 +138,17 @@ class Plain:
             loss = timegan.discriminator_loss(
                 self.D(h), self.D(synthetic), self.D(generated)
             )
-        weights = self.D.trainable_variables
-        gradients = tape.gradient(loss, weights)
         if loss > timegan.DISCRIMINATOR_THRESHOLD:
-            self.optimizers[2].apply(gradients, weights)
+            self.descend("discriminator", loss, tape)
         return loss
 
-    def step(self, number):
-        """Do one joint step on the minibatches that TimeGAN would draw."""
+    def step(self, phase, number):
+        """Do one step of a phase on the minibatches that TimeGAN would draw."""
+        number = tf.constant(number, tf.int64)
+        if phase != "joint":
+            x, _ = self.model.draw(number, 0)
+            first = phase == "embedding"
+            return [self.update_autoencoder(x) if first else self.update_supervisor(x)]
         for update in range(timegan.GENERATOR_UPDATES):
             x, z = self.model.draw(number, update)
             report = self.update_generator(x, z)
@@ -138,58 +157,90 @@ class Plain:
         return [*report, error, self.update_discriminator(x, z)]
 
 
-def train(model, joint_steps):
-    """Go on with the joint phase up to `joint_steps`; return its last losses."""
-    history = model.fit(
-        windows, steps=(10, 10, joint_steps), batch_size=BATCH, verbose=0
+class Until(keras.callbacks.Callback):
+    """Stop after a step."""
+
+    def __init__(self, end):
+        """Take the last step, counted over all phases."""
+        super().__init__()
+        self.end = end
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Stop there."""
+        self.model.stop_training = self.model.step >= self.end
+
+
+def train(model, phase, steps):
+    """Go on by so many steps in a phase; return their losses."""
+    before = timegan.PHASES.index(phase)  # each phase before it has one step
+    many = [1] * before + [10**6] * (len(timegan.PHASES) - before)
+    done = max(model.step, before)
+    callbacks = [Until(done + steps)]
+    model.fit(windows, steps=many, batch_size=BATCH, verbose=0, callbacks=callbacks)
+    assert model.step == done + steps, "the training ended elsewhere"
+    return model.phase_history().loc[done + 1 :, COLUMNS[phase]]
+
+
+def new(at_once=10):
+    """Return a TimeGAN of the measured size."""
+    model = timegan.TimeGAN(
+        LENGTH, FEATURES, hidden_dim=HIDDEN, num_layers=LAYERS, reset_after=False
     )
-    return history[COLUMNS].dropna()
+    model.compile(steps_per_execution=at_once)
+    return model
 
 
-COLUMNS = ["generator", "supervised", "moments", "reconstruction", "discriminator"]
+JOINT = ["generator", "supervised", "moments", "reconstruction", "discriminator"]
+COLUMNS = {
+    "embedding": ["reconstruction"],
+    "supervised": ["supervised"],
+    "joint": JOINT,
+}
 rng = np.random.default_rng(0)
 walks = np.cumsum(rng.uniform(-0.5, 0.5, (2000, LENGTH, FEATURES)), axis=1)
 windows = (walks / 8 + 0.5).clip(0, 1).astype("float32")
-
-# First the losses: ten steps one by one, from the same weights and batches.
 notebooks.repeatable(0)  # as in the chapters
-sizes = {"hidden_dim": HIDDEN, "num_layers": LAYERS, "reset_after": False}
-ours = timegan.TimeGAN(LENGTH, FEATURES, **sizes)
-ours.compile(steps_per_execution=1)
-train(ours, 1)
-plain = Plain(ours)
-start = ours.step
-theirs = [plain.step(tf.constant(start + i, tf.int64)) for i in range(10)]
-difference = float(np.abs(train(ours, 11).to_numpy()[1:] - np.array(theirs)).max())
-print(f"largest difference of a loss over 10 steps: {difference:.1e}")
-if difference > 1e-4:
-    sys.exit("timegan_steps: the losses differ by more than 1e-4.")
 
-# Then the speed, rounds in turn, after a warm-up that traces both.
-ours = timegan.TimeGAN(LENGTH, FEATURES, **sizes)
-joint = 10
-train(ours, joint)
-seconds = {"plain": [], "ours": []}
-for _ in range(options.rounds):
-    began = time.perf_counter()
-    for i in range(options.steps):
-        losses = plain.step(tf.constant(i, tf.int64))
-    losses[-1].numpy()
-    seconds["plain"].append(time.perf_counter() - began)
-    joint += options.steps
-    began = time.perf_counter()
-    train(ours, joint)
-    seconds["ours"].append(time.perf_counter() - began)
-    rates = {k: options.steps / v[-1] for k, v in seconds.items()}
-    print(" ".join(f"{k} {v:.2f} steps/s" for k, v in rates.items()), flush=True)
+difference, rates, ratios = 0.0, {"plain": {}, "ours": {}}, {}
+for phase in timegan.PHASES:
+    # First the losses: ten steps one by one, from the same weights and batches.
+    ours = new(at_once=1)
+    train(ours, phase, 1)
+    plain = Plain(ours)
+    theirs = [plain.step(phase, ours.step + i) for i in range(10)]
+    apart = np.abs(train(ours, phase, 10).to_numpy() - np.array(theirs)).max()
+    print(f"{phase}: largest difference of a loss over 10 steps: {apart:.1e}")
+    difference = max(difference, float(apart))
+    if difference > 1e-4:
+        sys.exit("timegan_steps: the losses differ by more than 1e-4.")
 
-medians = {k: options.steps / statistics.median(v) for k, v in seconds.items()}
-ratios = [p / o for p, o in zip(seconds["plain"], seconds["ours"], strict=True)]
+    # Then the speed, rounds in turn, after a warm-up that traces both.
+    ours = new()
+    train(ours, phase, 20)
+    steps = options.steps if phase == "joint" else 5 * options.steps
+    seconds = {"plain": [], "ours": []}
+    for _ in range(options.rounds):
+        began = time.perf_counter()
+        for i in range(steps):
+            losses = plain.step(phase, i)
+        losses[-1].numpy()
+        seconds["plain"].append(time.perf_counter() - began)
+        began = time.perf_counter()
+        train(ours, phase, steps)
+        seconds["ours"].append(time.perf_counter() - began)
+        pace = {who: f"{steps / taken[-1]:.2f}" for who, taken in seconds.items()}
+        print(f"{phase}, steps a second: {pace}", flush=True)
+    for who, taken in seconds.items():
+        rates[who][phase] = round(steps / statistics.median(taken), 2)
+    ratios[phase] = [p / o for p, o in zip(*seconds.values(), strict=True)]
+
 result = {
-    "plain": {"joint": round(medians["plain"], 2)},
-    "ours": {"joint": round(medians["ours"], 2)},
-    "joint_ratio": round(statistics.median(ratios), 2),
-    "ratio_range": [round(min(ratios), 2), round(max(ratios), 2)],
+    **rates,
+    "joint_ratio": round(statistics.median(ratios["joint"]), 2),
+    "ratios": {
+        phase: [round(f(rounds), 2) for f in (min, statistics.median, max)]
+        for phase, rounds in ratios.items()
+    },
     "loss_difference": difference,
     "rounds": options.rounds,
     "steps": options.steps,

@@ -171,7 +171,7 @@ def latent():
     """A plane through the noise of the shipped generator of digits."""
     from gan_notes.models import pretrained
 
-    gan = pretrained.load("dcgan")
+    gan = pretrained.load("dcgan-mnist-0")
     random = np.random.default_rng(0)
     corner, across, up = random.normal(size=(3, gan.latent_dim))
     side = np.linspace(-2, 2, 7)

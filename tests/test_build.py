@@ -235,11 +235,13 @@ def test_only_some_chapters_are_executed_compared_and_shown_all_the_same(
     assert shown == [True]
 
 
-def test_small_parameters_are_compared_with_nothing(book):
+def test_small_parameters_are_compared_with_nothing(book, monkeypatch):
+    monkeypatch.setattr(build, "SMALL_OF", {"02_two": {"steps": 3}})
     edit(book / "book" / "01_one.ipynb", "50 %", "60 %")
     assert make(book, "--small") == 0
-    copy = read(book / "_build" / "staging" / "book" / "01_one.ipynb")
-    assert copy.cells[2].outputs[0].text == "it ran with 20\n"
+    for name, steps in (("01_one", 20), ("02_two", 3)):
+        copy = read(book / "_build" / "staging" / "book" / f"{name}.ipynb")
+        assert copy.cells[2].outputs[0].text == f"it ran with {steps}\n"
 
 
 def test_a_chapter_that_writes_no_results_has_no_such_number(book, capsys):

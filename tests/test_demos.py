@@ -24,6 +24,8 @@ pytestmark = pytest.mark.long
 
 FOLDER = ROOT / "book" / "_static" / "demos"
 DEMOS = ["dial", "field", "lab", "value"]
+# With shipped weights, that a button reads: the words on it.
+WEIGHTED = {"latent": "Start the generator", "market": "Draw another market"}
 WIDTHS = {"wide": 1280, "narrow": 390}
 PAGE = """<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>A demo</title>
@@ -131,12 +133,27 @@ def test_demo_fits_and_names_every_control(show, name, width):
     check_fit(page, width)
 
 
-@pytest.mark.parametrize("name", DEMOS)
+@pytest.mark.parametrize("name", [*DEMOS, *WEIGHTED])
 def test_without_scripts_the_figure_is_shown(show, name):
     page = show(name, java_script_enabled=False)
     image = page.get_by_alt_text("the still figure")
     assert image.is_visible()
     assert image.bounding_box()["width"] > 200
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_missing_weights_are_said_beside_the_figure(browser, tmp_path, name):
+    script = (FOLDER / f"{name}.js").read_text(encoding="utf-8")
+    first = re.search(r'static weights = \["(.*?)"', script)[1]
+    path = tmp_path / f"{name}.html"
+    text = PAGE.format(name=name, theme="light", folder=FOLDER.as_uri())
+    path.write_text(text, encoding="utf-8")
+    with tab(browser, 1280) as seen:
+        seen.page.goto(path.as_uri())
+        seen.page.get_by_role("button", name=WEIGHTED[name]).click()
+        seen.page.get_by_text(f"{first}.js is not beside").wait_for()
+        assert seen.page.get_by_alt_text("the still figure").is_visible()
+        assert seen.failed == [(FOLDER / f"{first}.js").as_uri()]
 
 
 def test_demos_add_one_global_name(browser, tmp_path):
@@ -414,8 +431,8 @@ def test_value_is_dragged_and_stretched(show):
     page = show("value", 390)
     settled(page)
     box = page.locator("#densities").bounding_box()
-    place = """(at => [demo.field.X(at), demo.field.Y(demo.height(at))])
-        (demo.state.mean + x)"""
+    place = """(({ X, Y }, at) => [X(at), Y(demo.height(at))])
+        (demo.planes.densities, demo.state.mean + x)"""
     x, y = ask(page, place, 0)
     page.mouse.move(box["x"] + x, box["y"] + y)
     page.mouse.down()
@@ -674,21 +691,31 @@ def test_lab_keeps_up_with_the_eye(show):
     page = show("lab")
     page.get_by_role("button", name="Play").click()
     page.wait_for_timeout(500)
-    gaps = page.evaluate(
-        """() => new Promise(done => {
-        const times = [];
-        const frame = now => {
-            times.push(now);
-            if (times.length < 61) requestAnimationFrame(frame);
-            else done(times.slice(1).map((time, i) => time - times[i]));
-        };
+    work = page.evaluate(
+        f"""() => new Promise(done => {{
+        const demo = {DEMO}, work = [];
+        let spent = 0;
+        for (const name of ["advance", "paint"]) {{
+            const inner = demo[name].bind(demo);
+            demo[name] = argument => {{
+                const began = performance.now();
+                inner(argument);
+                spent += performance.now() - began;
+            }};
+        }}
+        const frame = () => {{
+            if (spent) work.push(spent);
+            spent = 0;
+            if (work.length < 60) requestAnimationFrame(frame);
+            else done(work);
+        }};
         requestAnimationFrame(frame);
-    })"""
+    }})"""
     )
-    fps = 1000 / np.median(gaps)
-    print(f"{fps:.0f} frames a second with 2 x 32 units")
-    # 30 is the aim on a laptop; a shared machine without a GPU may be half as fast.
-    assert fps > 15
+    # What others do meanwhile on a shared machine is in the slower frames.
+    quick = np.quantile(work, 0.25)
+    print(f"{quick:.1f} ms of work in a frame with 2 x 32 units")
+    assert quick < 1000 / 30
 
 
 # In the book

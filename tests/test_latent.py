@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import ROOT, tab
-from test_demos import DEMO, FOLDER, PAGE, WIDTHS, ask, check_fit, settled, show
+from test_demos import DEMO, FOLDER, WEIGHTED, WIDTHS, ask, check_fit, settled, show
 
 from gan_notes.models import dcgan, pretrained
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.long
 __all__ = ["show"]  # a fixture
 SCRIPT = (FOLDER / "latent.js").read_text(encoding="utf-8")
 SHIPPED = json.loads(book_site.WEIGHTS.search(SCRIPT)[1])
-PRESS = "Start the generator"
+PRESS = WEIGHTED["latent"]
 LABELLED = "labelled-mnist"  # not trained: for its layers
 
 
@@ -191,24 +191,6 @@ def test_weights_are_read_when_the_reader_asks(latent, folder):
     drawn(page)
     assert not page.get_by_alt_text("the still figure").is_visible()
     assert not page.get_by_role("button", name=PRESS).is_visible()
-
-
-def test_missing_weights_are_said(browser, tmp_path):
-    path = tmp_path / "latent.html"
-    text = PAGE.format(name="latent", theme="light", folder=FOLDER.as_uri())
-    path.write_text(text, encoding="utf-8")
-    with tab(browser, 1280) as seen:
-        seen.page.goto(path.as_uri())
-        seen.page.get_by_role("button", name=PRESS).click()
-        seen.page.get_by_text(f"{SHIPPED[0]}.js is not beside").wait_for()
-        assert seen.page.get_by_alt_text("the still figure").is_visible()
-
-
-def test_without_scripts_the_figure_is_shown(show):
-    page = show("latent", java_script_enabled=False)
-    image = page.get_by_alt_text("the still figure")
-    assert image.is_visible()
-    assert image.bounding_box()["width"] > 200
 
 
 def test_the_marker_moves_by_mouse_and_keys_and_the_image_with_it(latent):

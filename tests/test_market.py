@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, tab
 from scipy import stats
-from test_demos import DEMO, FOLDER, PAGE, WIDTHS, ask, check_fit, settled, show
+from test_demos import DEMO, FOLDER, WEIGHTED, WIDTHS, ask, check_fit, settled, show
 
 from gan_notes.data import transforms
 from gan_notes.models import pretrained
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.long
 __all__ = ["show"]  # a fixture
 NAME = "returns-offline-0"
 SCRIPT = f"{NAME}.js"
-PRESS = "Draw another market"
+PRESS = WEIGHTED["market"]
 
 
 @pytest.fixture(scope="session")
@@ -231,25 +231,6 @@ def test_weights_are_read_when_the_reader_asks(market, folder):
     settled(page)
     assert not page.get_by_alt_text("the still figure").is_visible()
     assert page.locator("#days").is_visible()
-
-
-def test_missing_weights_are_said(browser, tmp_path):
-    path = tmp_path / "market.html"
-    text = PAGE.format(name="market", theme="light", folder=FOLDER.as_uri())
-    path.write_text(text, encoding="utf-8")
-    with tab(browser, 1280) as seen:
-        seen.page.goto(path.as_uri())
-        seen.page.get_by_role("button", name=PRESS).click()
-        seen.page.get_by_text(f"{SCRIPT} is not beside").wait_for()
-        assert seen.page.get_by_alt_text("the still figure").is_visible()
-        assert seen.failed == [(FOLDER / SCRIPT).as_uri()]
-
-
-def test_without_scripts_the_figure_is_shown(show):
-    page = show("market", java_script_enabled=False)
-    image = page.get_by_alt_text("the still figure")
-    assert image.is_visible()
-    assert image.bounding_box()["width"] > 200
 
 
 def test_each_press_draws_another_and_a_number_brings_one_back(market):

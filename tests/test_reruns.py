@@ -582,3 +582,26 @@ def test_a_long_run_says_so_and_a_short_one_does_not(monkeypatch, capsys):
     parameters["sequence_length"] = 24
     chapter.expect(8_000, 20, copies=10, seconds=50)
     assert not capsys.readouterr().out
+
+
+@pytest.mark.long
+def test_chapter_07_judges_a_training_of_its_own_on_prices_of_ones_own(tmp_path):
+    random = np.random.default_rng(0)
+    days = 0.01 * random.standard_t(5, size=(2200, 3))
+    index = pd.bdate_range("2010-01-04", periods=len(days), name="date")
+    prices = pd.DataFrame(50 * np.exp(days.cumsum(axis=0)), index, list("ABC"))
+    prices.to_csv(tmp_path / "own.csv")
+    given_ = {"source": str(tmp_path / "own.csv"), "train": True, "steps": 20}
+    given_ |= {"sequence_length": 12, "output_dir": str(tmp_path / "out")}
+    pairs = [x for key, value in given_.items() for x in ("-p", key, str(value))]
+    page, copy = ROOT / "book" / "07_judging.ipynb", tmp_path / "copy.ipynb"
+    assert __main__.main(["run", str(page), str(copy), *pairs]) == 0
+    results = json.loads(
+        (tmp_path / "out" / "metrics.json").read_text(encoding="utf-8")
+    )
+    rows = {(row["metric"], row["candidate"]): row for row in results["metrics"]}
+    of_ours = rows["AUC, boosting (quick)", "ReturnsGAN"]
+    assert of_ours["low"] <= of_ours["value"] <= of_ours["high"]
+    # Twenty steps tell nothing of the data; days in another order keep their law.
+    assert of_ours["value"] > 0.8 > rows["AUC, boosting (quick)", "iid days"]["value"]
+    assert ("AUC, boosting (quick)", "TimeGAN") not in rows  # it learnt other prices

@@ -214,7 +214,7 @@ def inside_balls(
 
 
 def frechet_distance(real: np.ndarray, synthetic: np.ndarray) -> float:
-    """Frechet distance between the Gaussians with the samples' means and covariances.
+    """Squared Frechet distance between Gaussians of the samples' means and covariances.
 
     Parameters
     ----------
@@ -228,8 +228,9 @@ def frechet_distance(real: np.ndarray, synthetic: np.ndarray) -> float:
 
     Notes
     -----
-    Heusel et al. (2017) measure images so, in the space of an Inception network; only
-    the formula is theirs here, so the numbers compare with nobody else's.
+    Heusel et al. (2017) measure images so, in the space of an Inception network, and
+    print the square as we do; only the formula is theirs here, so the numbers compare
+    with nobody else's.
     """
     shift = real.mean(axis=0) - synthetic.mean(axis=0)
     a, b = np.cov(real, rowvar=False), np.cov(synthetic, rowvar=False)
@@ -253,8 +254,8 @@ def mmd(real: np.ndarray, synthetic: np.ndarray) -> float:
 
     Notes
     -----
-    Gretton et al. (2012), equation 3, with a Gaussian kernel whose width is the median
-    distance between two real windows.
+    Gretton et al. (2012), the unbiased statistic, with a Gaussian kernel whose width is
+    the median distance between two real windows.
 
     Examples
     --------

@@ -69,8 +69,8 @@ class Unrolled(GAN):
 
     Notes
     -----
-    Metz et al. (2017), equations 3 to 6. They unroll their optimizer, Adam, where we
-    take plain gradient steps; the penalty, where there is one, is not unrolled.
+    Metz et al. (2017), equations 6 to 10: the steps of equation 7, plain ones, where
+    their experiments unroll Adam; the penalty, where there is one, is not unrolled.
     """
 
     def __init__(

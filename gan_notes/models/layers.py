@@ -61,11 +61,16 @@ class GRU(keras.layers.GRU):
         if not fused:
             return super().inner_loop(sequences, initial_state, mask, training)
         state = initial_state[0] if isinstance(initial_state, list) else initial_state
-        steps = tf.unstack(sequences, axis=1)
+        # A layer of this kind below has left its states as the list that is needed
+        # here: cutting up what it has just put together takes a twentieth of a step.
+        steps = getattr(sequences, "steps", None) or tf.unstack(sequences, axis=1)
         if self.go_backwards:
             steps = steps[::-1]
         states = _block_gru(state, *_block_weights(cell, sequences.shape[-1]), *steps)
-        sequence = tf.stack(states, axis=1) if self.return_sequences else states[-1]
+        if not self.return_sequences:
+            return states[-1], states[-1], [states[-1]]
+        sequence = tf.stack(states, axis=1)
+        sequence.steps = states
         return states[-1], sequence, [states[-1]]
 
 

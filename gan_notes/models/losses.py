@@ -101,7 +101,7 @@ def hinge(
 
     Notes
     -----
-    Lim and Ye (2017), "Geometric GAN"; Miyato et al. (2018), equations 16 and 17.
+    Lim and Ye (2017), "Geometric GAN"; Miyato et al. (2018), whose V_D is -d_loss.
     """
     d_loss = tf.reduce_mean(tf.nn.relu(1.0 - real_logits)) + tf.reduce_mean(
         tf.nn.relu(1.0 + synthetic_logits)
@@ -175,7 +175,7 @@ def gradient_penalty(
 
     Notes
     -----
-    Gulrajani et al. (2017), equation 3. The mixing weight is uniform on [0, 1]: a
+    Gulrajani et al. (2017), section 4. The mixing weight is uniform on [0, 1]: a
     normal one would leave the segment.
     """
     if real.shape != synthetic.shape:

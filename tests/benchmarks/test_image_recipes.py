@@ -1,6 +1,5 @@
 """Each part of the 2016 recipe that is left out is left out, and nothing else is."""
 
-import json
 import sys
 
 import keras
@@ -8,7 +7,9 @@ import numpy as np
 import pytest
 from conftest import benchmark
 
+from gan_notes import load_images
 from gan_notes.evaluation import images
+from gan_notes.models.gan import GAN
 
 image_recipes = benchmark("image_recipes")
 
@@ -74,11 +75,11 @@ def test_same_seed_same_first_weights_another_seed_others(name):
 
 @pytest.mark.long
 def test_runs_are_kept_and_not_done_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(image_recipes, "STEPS", {"2016": 4, "later": 4})
-    monkeypatch.setattr(image_recipes, "TENTHS", 2)
-    monkeypatch.setattr(image_recipes, "DRAWN", images.COMPARED)
-    monkeypatch.setattr(image_recipes, "OUT", tmp_path / "all.json")
     names = ["2016", "plain pair, hinge"]
+    monkeypatch.setattr(image_recipes, "STEPS", dict.fromkeys(names, 20))
+    monkeypatch.setattr(image_recipes, "PARTS", 2)
+    monkeypatch.setattr(image_recipes, "DRAWN", images.COMPARED)
+    monkeypatch.setattr(images, "STORED", tmp_path / "all.json")
     folder = str(tmp_path / "runs")
     command = ["x", "train", *names, "--folder", folder, "--seeds", "1"]
     monkeypatch.setattr(sys, "argv", command)
@@ -87,9 +88,31 @@ def test_runs_are_kept_and_not_done_again(tmp_path, monkeypatch):
     image_recipes.main()
     monkeypatch.setattr(sys, "argv", ["x", "collect", "--folder", folder])
     image_recipes.main()
-    found = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
-    assert [run["name"] for run in found] == names
-    for run in found:
-        assert [row["step"] for row in run["curve"]] == [2, 4]
-        assert all(0 <= row["coverage"] <= 1 for row in run["curve"])
-        assert run["versions"]["keras"]
+    rows, about = images.recipes()
+    assert [run["name"] for run in about["trainings"]] == names
+    for name in names:
+        mine = rows[rows["recipe"] == name]
+        assert mine["step"].to_list() == [10, 20]
+        assert mine["minutes"].is_monotonic_increasing
+        assert mine["coverage"].between(0, 1).all()
+    assert about["versions"]["keras"]
+
+
+@pytest.mark.long
+def test_a_training_that_diverges_is_kept_as_a_failure(monkeypatch):
+    class Diverging(GAN):
+        def fit(self, *arguments, **options):
+            super().fit(*arguments, **options)
+            raise FloatingPointError("d_loss is nan")
+
+    whole = image_recipes.of_2016(0, kernel=2)
+    diverging = Diverging(whole.generator, whole.discriminator)
+    monkeypatch.setitem(image_recipes.RECIPES, "2016", lambda seed: diverging)
+    monkeypatch.setitem(image_recipes.STEPS, "2016", 20)
+    monkeypatch.setattr(image_recipes, "PARTS", 1)
+    monkeypatch.setattr(image_recipes, "DRAWN", images.COMPARED)
+    pixels = load_images()[0]
+    parts, judge = (pixels[:4000], pixels[4000:]), images.load_judge()
+    run = image_recipes.train("2016", 0, parts, judge)
+    assert run["failed"] == "d_loss is nan"
+    assert list(run["rows"]) == [20]

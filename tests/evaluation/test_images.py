@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -73,6 +76,22 @@ def test_the_judge_is_as_good_as_its_provenance_says(digits, judge):
     assert not judge.trainable_weights
     right = images.classify(judge, digits[2]) == digits[3]
     assert right.mean() == pytest.approx(stored, abs=0.002)  # float16
+
+
+@pytest.mark.long
+def test_the_judge_of_clothes_is_as_good_as_its_provenance_says():
+    stored = pretrained.provenance(images.JUDGES["fashion"])["held_out_accuracy"]
+    assert stored >= 0.91
+    judge = images.load_judge("fashion")
+    assert not judge.trainable_weights
+    cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    if not (cache / "datasets" / "fashion-mnist").exists():
+        pytest.skip("Fashion-MNIST is not in Keras's cache")
+    pixels, labels = load_images("fashion")
+    some = slice(-10_000, None, 5)
+    right = images.classify(judge, pixels[some]) == labels[some]
+    error = np.sqrt(stored * (1 - stored) / len(right))
+    assert right.mean() == pytest.approx(stored, abs=3 * error)
 
 
 def test_nothing_moves_the_images_that_are_asked_about(digits, judge):

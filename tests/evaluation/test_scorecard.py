@@ -66,6 +66,7 @@ def wrong(real):
 def card(real, wrong):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scorecard, "QUICK", CHEAP)
+        patch.setattr(scorecard.baselines, "ALL", {})  # no baseline is asked for here
         card = scorecard.scorecard(*real, wrong, quick=True, verbose=0)
     card["metric"] = card["metric"].str.removesuffix(" (quick)")
     return card.set_index(["metric", "candidate"])
@@ -103,7 +104,7 @@ def test_each_metric_rejects_what_it_should_and_accepts_the_real(card, metric):
 def test_every_metric_has_every_candidate_and_a_floor(card, wrong):
     for metric in card.index.unique("metric"):
         rows = card.loc[metric]
-        assert set(rows.index) >= {FRESH, *ALL, *wrong}, metric
+        assert set(rows.index) >= {FRESH, *wrong}, metric
         assert (rows["floor"] == rows.loc[FRESH, "value"]).all(), metric
         assert (rows["low"] <= rows["value"]).all(), metric
         assert (rows["value"] <= rows["high"]).all(), metric
@@ -240,7 +241,8 @@ def test_score_writes_the_card(files, capsys, monkeypatch):
     card = pd.read_csv(files / "out" / "scorecard.csv")
     assert list(card) == scorecard.COLUMNS
     assert card["metric"].str.endswith(" (quick)").all()
-    assert {FRESH, "more", *ALL} <= set(card["candidate"])
+    for metric, rows in card.groupby("metric"):
+        assert {FRESH, "more", *ALL} <= set(rows["candidate"]), metric
     stored = pd.read_parquet(files / "out" / "scorecard.parquet")
     pd.testing.assert_frame_equal(card, stored)
     assert "more" in (files / "out" / "scorecard.html").read_text(encoding="utf-8")

@@ -41,6 +41,31 @@ def test_same_outputs_and_gradients_as_keras(sequences, backwards):
         np.testing.assert_allclose(a, b, atol=2e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("backwards", [True, False])
+def test_layers_above_each_other_are_those_of_keras(backwards):
+    x = tf.random.stateless_normal([4, 7, 3], [0, 1])
+    stacks = [
+        keras.Sequential([keras.Input((7, 3)), first, second])
+        for first, second in zip(
+            pair(units=3, return_sequences=True, go_backwards=backwards),
+            pair(units=3, return_sequences=True, go_backwards=backwards),
+            strict=True,
+        )
+    ]
+    stacks[1].set_weights(stacks[0].get_weights())
+    run = [tf.function(outputs_and_gradients) for _ in stacks]
+    (y, gradients), (y_ours, gradients_ours) = (
+        f(stack, x) for f, stack in zip(run, stacks, strict=True)
+    )
+    np.testing.assert_allclose(y_ours, y, atol=1e-6)
+    for a, b in zip(gradients_ours, gradients, strict=True):
+        np.testing.assert_allclose(a, b, atol=5e-5, rtol=1e-4)
+    # States go from layer to layer as they are: the input alone is cut into days.
+    graph = tf.function(stacks[1]).get_concrete_function(x).graph
+    cuts = [op for op in graph.get_operations() if op.type == "Unpack"]
+    assert len(cuts) == 1
+
+
 def test_initial_state_and_returned_state():
     x = tf.random.stateless_normal([4, 7, 3], [0, 1])
     state = tf.random.stateless_normal([4, 5], [0, 2])

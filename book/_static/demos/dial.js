@@ -51,13 +51,7 @@
       @container (min-width: 560px) { #status { min-height: 1.4em; } }`;
 
     setup() {
-      const canvas = this.find("game");
-      const turn = (event) => {
-        if (event.type === "pointerdown") canvas.setPointerCapture(event.pointerId);
-        if (canvas.hasPointerCapture(event.pointerId)) this.set({ theta: this.field.at(event)[0], follow: false });
-      };
-      canvas.addEventListener("pointerdown", turn);
-      canvas.addEventListener("pointermove", turn);
+      this.hand("game", { put: ([theta]) => this.set({ theta, follow: false }) });
       this.begin();
     }
 
@@ -102,7 +96,6 @@
     drawGame() {
       const { colour, w, b, theta, state } = this;
       const plane = this.plane("game", WIDE, [0, 0.5], { margin: [34, 30, 20, 8] });
-      this.field = plane;
       plane.axes({ xticks: [-4, -2, 0, 2, 4, 6] });
       const at = (f) => Array.from({ length: 121 }, (_, i) => [-5 + i * 0.1, f(-5 + i * 0.1)]);
       const bell = (centre) => at((x) => Math.exp(-((x - centre) ** 2) / 2) / Math.sqrt(2 * Math.PI));
@@ -115,8 +108,9 @@
       plane.dot([theta, 1 / Math.sqrt(2 * Math.PI)], { colour: colour.synthetic, radius: 7, hollow: true, width: 2.5 });
       plane.line(at((x) => sigmoid(w * x + b) * 0.48), { colour: colour.d, dash: [2, 4], width: 3 });
       for (const d of [0, 0.5, 1]) plane.text(String(d), [plane.box.right + 6, plane.Y(0.48 * d)], { pixels: true, colour: colour.d });
-      const slope = forgerSlope(w, b, [theta]);
-      plane.arrow([theta, 0.05], 60 * Math.max(-1.5, Math.min(1.5, slope)), 0, { colour: colour.ink, width: 2, head: 8 });
+      const advice = 60 * Math.max(-1.5, Math.min(1.5, forgerSlope(w, b, [theta])));
+      plane.arrow([theta, 0.05], advice, 0, { colour: colour.ink, width: 2, head: 8 });
+      if (Math.abs(advice) > 8) plane.text("her advice", [plane.X(theta) + advice / 2, plane.Y(0.05) - 12], { pixels: true, align: "center", colour: colour.ink });
       plane.text("your canvases", [plane.box.left + 8, 12], { pixels: true, colour: colour.synthetic, bold: true });
       plane.text("D(x): the critic finds it real", [plane.box.left + 8, 29], { pixels: true, colour: colour.d, bold: true });
       this.find("game").setAttribute("aria-label", `Your canvases lie around ${theta.toFixed(2)}. The critic's line has slope ${w.toFixed(2)}: she finds ${w < 0 ? "the left" : "the right"} more real.`);

@@ -151,20 +151,9 @@
     setup() {
       this.begin = [1, 0];
       this.kept = null;
-      const plane = this.find("plane");
-      const put = (event) => {
-        if (event.type === "pointerdown") plane.setPointerCapture(event.pointerId);
-        if (!plane.hasPointerCapture(event.pointerId)) return;
-        this.start(this.field.at(event));
-        event.preventDefault();
-      };
-      plane.addEventListener("pointerdown", put);
-      plane.addEventListener("pointermove", put);
-      plane.addEventListener("keydown", (event) => {
-        const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-        if (!way) return;
-        event.preventDefault();
-        this.start(this.begin.map((z, i) => z + 0.1 * way[i]));
+      this.hand("plane", {
+        put: (place) => this.start(place),
+        step: (way) => this.start(this.begin.map((z, i) => z + way[i])),
       });
       this.compute();
     }
@@ -227,7 +216,6 @@
       const { colour } = this;
       const { game, g, moves } = this.state;
       const plane = this.plane("plane", [-3.2, 3.2], [-3.2, 3.2], { margin: [6, 6, 24, 26] });
-      this.field = plane;
       const spacing = plane.X(0.5) - plane.X(0);
       for (let x = -3; x <= 3; x += 0.5) {
         for (let y = -3; y <= 3; y += 0.5) {

@@ -11,25 +11,36 @@
 
   // Two products of matrices, row by row in flat arrays. Four rows at a time, five times
   // as fast as one by one, so n is a multiple of four.
-  // x (n, a) times the transpose of w (b, a): (n, b).
+  // x (n, a) times the transpose of w (b, a): (n, b). Two outputs at a time save another
+  // third; the last one of an odd number is its own neighbour.
   function product(x, w, n, a, b) {
     const out = new Float64Array(n * b);
     for (let r = 0; r < n; r += 4) {
       const [x0, x1, x2, x3] = [r * a, (r + 1) * a, (r + 2) * a, (r + 3) * a];
-      for (let j = 0; j < b; j++) {
-        let [s0, s1, s2, s3] = [0, 0, 0, 0];
-        for (let i = 0, k = j * a; i < a; i++, k++) {
-          const weight = w[k];
-          s0 += x[x0 + i] * weight;
-          s1 += x[x1 + i] * weight;
-          s2 += x[x2 + i] * weight;
-          s3 += x[x3 + i] * weight;
+      for (let j = 0; j < b; j += 2) {
+        const next = Math.min(j + 1, b - 1);
+        let s0 = 0, s1 = 0, s2 = 0, s3 = 0, t0 = 0, t1 = 0, t2 = 0, t3 = 0;
+        for (let i = 0, k = j * a, l = next * a; i < a; i++, k++, l++) {
+          const v0 = x[x0 + i], v1 = x[x1 + i], v2 = x[x2 + i], v3 = x[x3 + i];
+          const s = w[k], t = w[l];
+          s0 += v0 * s;
+          s1 += v1 * s;
+          s2 += v2 * s;
+          s3 += v3 * s;
+          t0 += v0 * t;
+          t1 += v1 * t;
+          t2 += v2 * t;
+          t3 += v3 * t;
         }
-        const to = r * b + j;
+        const to = r * b + j, beside = r * b + next;
         out[to] = s0;
         out[to + b] = s1;
         out[to + 2 * b] = s2;
         out[to + 3 * b] = s3;
+        out[beside] = t0;
+        out[beside + b] = t1;
+        out[beside + 2 * b] = t2;
+        out[beside + 3 * b] = t3;
       }
     }
     return out;
@@ -217,7 +228,7 @@
       },
     },
     drawn: {
-      name: "your own: draw them",
+      name: "draw your own",
       points: [],
       draw(random) {
         const [x, y] = this.points[Math.floor(random.uniform() * this.points.length)] || [0, 0];
@@ -406,7 +417,9 @@
   const SHOWN = 400;
   const JUDGED = 512;
   const MOMENTS = 240; // kept for the slider back; beyond, every other is dropped
-  const BUDGET = 12; // milliseconds of training in a frame
+  const BUDGET = 12; // milliseconds of training in a frame, fewer where drawing is slow
+  const FRAME = 30; // milliseconds that training and drawing may take together
+  const LOOK = 80; // milliseconds between two looks at all but the points, which move in each
 
   const hex = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
   const percent = (share) => `${Math.round(100 * share)} %`;
@@ -489,22 +502,16 @@
 
     listen() {
       const world = this.find("world");
-      const spray = (event) => {
-        if (this.state.data !== "drawn") return;
-        if (event.type === "pointerdown") world.setPointerCapture(event.pointerId);
-        if (!world.hasPointerCapture(event.pointerId)) return;
-        event.preventDefault();
-        this.add(this.field.at(event));
-      };
-      world.addEventListener("pointerdown", spray);
-      world.addEventListener("pointermove", spray);
-      world.addEventListener("keydown", (event) => {
-        const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-        if (this.state.data !== "drawn" || !(way || [" ", "Enter"].includes(event.key))) return;
-        event.preventDefault();
-        if (way) this.cursor = this.cursor.map((v, i) => Math.max(-VIEW, Math.min(VIEW, v + 0.1 * way[i])));
-        else this.add(this.cursor);
+      const ready = () => this.state.data === "drawn";
+      const step = (way) => {
+        this.cursor = this.cursor.map((v, i) => Math.max(-VIEW, Math.min(VIEW, v + way[i])));
         this.redraw();
+      };
+      this.hand("world", { put: (place) => this.add(place), step, ready });
+      world.addEventListener("keydown", (event) => {
+        if (!ready() || ![" ", "Enter"].includes(event.key)) return;
+        event.preventDefault();
+        this.add(this.cursor);
       });
       for (const type of ["focus", "blur"]) world.addEventListener(type, () => this.redraw());
     }
@@ -630,13 +637,11 @@
       } else {
         do {
           while (this.half() === "d"); // D's updates, then G's one
-        } while (speed === "fast" && performance.now() - began < BUDGET);
+        } while (speed === "fast" && performance.now() - began < this.budget);
       }
-      // Frames and steps of a second, smoothly.
-      const rate = (old, now) => (old ? 0.95 * old + 0.05 * now : now);
-      this.fps = rate(this.fps, 1000 / Math.max(1, milliseconds));
-      this.pace = rate(this.pace, (1000 * (this.game.steps - before)) / Math.max(1, milliseconds));
-      if (began - (this.remembered ?? 0) > 80) this.remember();
+      const pace = (1000 * (this.game.steps - before)) / Math.max(1, milliseconds);
+      this.pace = this.pace ? 0.95 * this.pace + 0.05 * pace : pace; // smoothly
+      if (began - (this.remembered ?? 0) > LOOK) this.remember();
     }
 
     // Keep this moment for the slider, and judge it.
@@ -678,10 +683,18 @@
     }
 
     draw() {
-      this.drawWorld();
-      this.drawLosses();
-      this.drawStory();
-      this.report();
+      const began = performance.now();
+      const look = !this.playing || !(began - this.looked < LOOK);
+      this.drawWorld(look);
+      if (look) {
+        this.drawLosses();
+        this.drawStory();
+        this.report();
+        this.looked = began;
+      }
+      const took = performance.now() - began;
+      this.drawing = 0.9 * (this.drawing ?? took) + 0.1 * took;
+      this.budget = Math.max(BUDGET / 3, Math.min(BUDGET, FRAME - this.drawing));
     }
 
     // D on a grid of the plane, as a share: 1 real, 0 synthetic. A critic's or a
@@ -703,14 +716,18 @@
       return logits.map((v) => sigmoid((v - middle) / unit));
     }
 
-    drawWorld() {
+    drawWorld(look) {
       const { colour, game, data } = this;
       const plane = this.plane("world", [-VIEW, VIEW], [-VIEW, VIEW], { margin: [0, 0, 0, 0] });
-      this.field = plane;
       const real = this.real.subarray(0, 2 * SHOWN);
       const made = game.g.forward(this.noise.subarray(0, NOISE * SHOWN), SHOWN);
-      const says = this.landscape(real, made);
-      this.drawHeat(plane, says);
+      if (look) {
+        this.says = this.landscape(real, made);
+        this.paintHeat(this.says);
+      }
+      const { left, top, right, bottom } = plane.box;
+      plane.ctx.drawImage(this.heat, left, top, right - left, bottom - top);
+      this.drawHalf(plane, this.says);
       const scores = this.moments[this.state.time]?.scores ?? {};
       for (const [i, centre] of (data.centres ?? []).entries()) {
         const radius = plane.X(3 * data.std) - plane.X(0);
@@ -726,6 +743,7 @@
       this.scatter(plane, made, colour.synthetic, 2.6, true);
       if (this.state.arrows || this.state.speed === "slow") this.drawPull(plane, made);
       if (data.points) this.drawOwn(plane);
+      if (!look) return;
       const { modes } = scores;
       this.find("world").setAttribute(
         "aria-label",
@@ -735,7 +753,8 @@
       );
     }
 
-    drawHeat(plane, says) {
+    // The landscape on a small canvas of its own: the plane's draws it larger, and smooth.
+    paintHeat(says) {
       const { colour } = this;
       this.heat ??= new OffscreenCanvas(HEAT, HEAT);
       const ctx = this.heat.getContext("2d");
@@ -747,12 +766,6 @@
         picture.data[4 * k + 3] = 255 * 0.9 * Math.abs(says[k] - 0.5);
       }
       ctx.putImageData(picture, 0, 0);
-      const { left, top, right, bottom } = plane.box;
-      plane.ctx.imageSmoothingEnabled = true;
-      plane.ctx.fillStyle = colour.paper;
-      plane.ctx.fillRect(left, top, right - left, bottom - top);
-      plane.ctx.drawImage(this.heat, left, top, right - left, bottom - top);
-      this.drawHalf(plane, says);
     }
 
     // The line on which D says one half: green and dotted, as D is everywhere.
@@ -765,6 +778,9 @@
       ctx.beginPath();
       for (let row = 0; row < HEAT - 1; row++) {
         for (let column = 0; column < HEAT - 1; column++) {
+          const k = row * HEAT + column;
+          const real = (says[k] > 0.5) + (says[k + 1] > 0.5) + (says[k + HEAT] > 0.5) + (says[k + HEAT + 1] > 0.5);
+          if (real === 0 || real === 4) continue; // as most of them
           const corners = [[0, 0], [1, 0], [1, 1], [0, 1]].map(([i, j]) => [column + i, row + j]);
           const cuts = [];
           for (let c = 0; c < 4; c++) {
@@ -886,7 +902,8 @@
       }
       show("energy", Math.max(0, far).toFixed(3));
       show("ranks", percent(ranks));
-      show("pace", this.playing && this.fps && this.state.speed !== "slow" ? `${Math.round(this.pace)} steps/s` : `step ${count(game.steps)}`);
+      const pace = this.state.speed === "slow" ? "slow motion" : `${Math.round(this.pace ?? 0)} steps/s`;
+      show("pace", this.playing ? pace : "paused");
       const result = counted ? `${modes} of ${data.centres.length} modes covered, ${percent(quality)} of the samples good` : `distance to the data ${Math.max(0, far).toFixed(3)}`;
       const turn = phase === 0 ? "" : phase < game.dSteps ? ` D has moved ${phase} of ${game.dSteps} times.` : " D has moved; G is next.";
       this.tell(this.empty ? "Draw some data first." : `Step ${count(game.steps)}: ${result}.${turn}`);

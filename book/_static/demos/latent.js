@@ -7,13 +7,12 @@
 "use strict";
 
 {
-  const { Stage, Random, slider, choice, pushButton, minus, loadWeights } = GanNotes;
+  const { Stage, Random, slider, choice, number, pushButton, minus, loadWeights } = GanNotes;
 
   const SIDE = 7; // images along a side of the map
   const REACH = 2; // the plane goes from -REACH to REACH each way
   const FRESH = 24; // images of one draw
   const LAP = 6000; // milliseconds of a walk there and back
-  const KEY = 0.1; // what an arrow key moves
   const SLICE = 12; // milliseconds a frame for the map
 
   // The number of outputs before which TensorFlow's "same" padding puts nothing.
@@ -159,12 +158,10 @@
   }
 
   const digits = (values) => values.map((v) => minus(v.toFixed(1))).join(", ");
-  const number = (name, label, value) =>
-    `<label class="field">${label} <input type="number" name="${name}" min="1" max="999999" step="1" value="${value}"></label>`;
 
   class GanLatent extends Stage {
     static title = "Latent space: walk through what a generator can draw";
-    static weights = ["dcgan"];
+    static weights = ["dcgan-mnist-0"];
     static names = { dcgan: "digits", "dcgan-mnist-0": "digits", "dcgan-mnist-labels-0": "digits, by class", "dcgan-fashion-0": "clothes" };
     static template = `
       <div class="row" id="open">${pushButton("open", "Start the generator", { kind: "main" })}</div>
@@ -202,39 +199,22 @@
       #image { aspect-ratio: 1; width: 60%; }
       #grid { aspect-ratio: ${FRESH / 4} / 4; }
       .choice { flex-direction: row; gap: 0.4rem; align-items: center; }
-      .field { display: inline-flex; gap: 0.4rem; align-items: center; }
-      input[type="number"] {
-        font: inherit; color: var(--ink); background: var(--panel); border: 1px solid var(--line);
-        border-radius: 6px; padding: 0.3rem 0.4rem; width: 4.6rem; min-height: 2.1rem; box-sizing: border-box;
-      }
       #status { min-height: 2.8em; }
       @container (min-width: 560px) {
         .stage { grid-template-columns: minmax(0, 1.72fr) minmax(0, 1fr); }
         #image { width: 100%; }
         #grid { aspect-ratio: ${FRESH / 2} / 2; }
-      }
-      @media (pointer: coarse) { input[type="number"] { min-height: 2.6rem; } }`;
+      }`;
 
     setup() {
       const { weights, names } = GanLatent;
       this.fill("generator", weights.map((name) => [name, names[name]]));
       this.find("which").hidden = weights.length < 2;
       Object.assign(this, { generators: {}, at: [0, 0], plot: 1, sheets: 0 });
-      const plane = this.find("plane");
-      const put = (event) => {
-        if (!this.generator) return;
-        if (event.type === "pointerdown") plane.setPointerCapture(event.pointerId);
-        if (!plane.hasPointerCapture(event.pointerId)) return;
-        this.go(this.map.at(event));
-        event.preventDefault();
-      };
-      plane.addEventListener("pointerdown", put);
-      plane.addEventListener("pointermove", put);
-      plane.addEventListener("keydown", (event) => {
-        const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-        if (!way || !this.generator) return;
-        event.preventDefault();
-        this.go(this.at.map((v, i) => v + KEY * way[i]));
+      this.hand("plane", {
+        put: (place) => this.go(place),
+        step: (way) => this.go(this.at.map((v, i) => v + way[i])),
+        ready: () => this.generator,
       });
       this.tell("The picture shows a plane through the space of noise: each place is a vector, each image what the generator makes of it. Start it to walk there.");
     }
@@ -384,7 +364,7 @@
     drawPlane() {
       const { colour, at } = this;
       const reach = REACH * (SIDE / (SIDE - 1)); // half an image beyond the last one's middle
-      const plane = (this.map = this.plane("plane", [-reach, reach], [-reach, reach], { margin: [4, 4, 22, 26] }));
+      const plane = this.plane("plane", [-reach, reach], [-reach, reach], { margin: [4, 4, 22, 26] });
       const { ctx, box } = plane;
       ctx.imageSmoothingEnabled = false;
       ctx.drawImage(sheet(this.thumbnails, SIDE, this.side), box.left, box.top, box.right - box.left, box.bottom - box.top);

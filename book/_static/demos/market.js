@@ -7,7 +7,7 @@
 "use strict";
 
 {
-  const { Stage, Random, slider, pushButton, minus, phi, loadWeights } = GanNotes;
+  const { Stage, Random, slider, number, pushButton, minus, phi, loadWeights } = GanNotes;
 
   const DAY_NOISE = 16;
   const WINDOW_NOISE = 16; // the last is the window's level, from calm to stormy
@@ -129,7 +129,7 @@
       <div class="row">
         ${pushButton("another", "Draw another market", { kind: "main" })}
         <label class="check"><input type="checkbox" name="asItComes" checked> as it comes</label>
-        <label class="field">market no. <input type="number" name="seed" min="1" max="999999" step="1" value="1"></label>
+        ${number("seed", "market no.", 1)}
         <label class="field">days <select name="days"><option>24</option><option>120</option></select></label>
       </div>
       ${slider("level", "calm to stormy", { min: -2, max: 2, step: 0.1, value: 0 })}
@@ -153,18 +153,12 @@
       #prices canvas { height: 100px; }
       #days { height: 236px; }
       .slider output { float: none; display: block; }
-      .field { display: inline-flex; gap: 0.4rem; align-items: center; }
-      input[type="number"] {
-        font: inherit; color: var(--ink); background: var(--panel); border: 1px solid var(--line);
-        border-radius: 6px; padding: 0.3rem 0.4rem; width: 5rem; min-height: 2.1rem; box-sizing: border-box;
-      }
       #status { min-height: 2.8em; }
       @container (min-width: 560px) {
         #prices { grid-template-columns: repeat(3, minmax(0, 1fr)); }
         #prices canvas { height: 116px; }
         .slider output { float: right; }
-      }
-      @media (pointer: coarse) { input[type="number"] { min-height: 2.6rem; } }`;
+      }`;
 
     setup() {
       this.fresh();

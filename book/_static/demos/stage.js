@@ -1,6 +1,7 @@
 // What the demos of this book share: a stage with a theme, canvases and controls.
 //
-// field.js, lab.js, value.js, dial.js and market.js each put one custom element on it.
+// dial.js, field.js, lab.js, latent.js, market.js and value.js each put one custom
+// element on it.
 // Plain scripts, no library, no network: they work from file://, too. What stands
 // between an element's tags, a static figure, is what a reader without scripts sees.
 //
@@ -43,6 +44,7 @@
       root.innerHTML = `<style>${STYLE}${style}</style><section>${template}</section>`;
       root.firstElementChild.nextSibling.setAttribute("aria-label", this.constructor.title);
       this.find = (name) => root.getElementById(name);
+      this.planes = {}; // by canvas, as last drawn
       this.state = {};
       this.inputs = {};
       for (const input of root.querySelectorAll("input, select")) {
@@ -71,7 +73,7 @@
         const value = (this.state[name] = this.scale(name, Number(input.value)));
         const text = this.say(name, value);
         input.setAttribute("aria-valuetext", text);
-        input.previousElementSibling.textContent = text;
+        input.previousElementSibling.textContent = minus(text);
         const share = (input.value - input.min) / (input.max - input.min || 1);
         input.style.setProperty("--share", `${100 * share}%`);
       }
@@ -202,11 +204,29 @@
       ctx.clearRect(0, 0, width, height);
       ctx.font = `12px ${this.font}`;
       ctx.lineJoin = "round";
-      return new Plane(ctx, this.colour, x, y, {
-        left: margin[3],
-        top: margin[0],
-        right: width - margin[1],
-        bottom: height - margin[2],
+      const box = { left: margin[3], top: margin[0], right: width - margin[1], bottom: height - margin[2] };
+      return (this.planes[name] = new Plane(ctx, this.colour, x, y, box));
+    }
+
+    // A reader's hand on a plane: `put([x, y], pressed)` when mouse or finger presses, and
+    // while it drags; `step([dx, dy])` at an arrow key. Both only while `ready()`.
+    hand(name, { put, step, ready = () => true }) {
+      const canvas = this.find(name);
+      const press = (event) => {
+        if (!ready()) return;
+        const pressed = event.type === "pointerdown";
+        if (pressed) canvas.setPointerCapture(event.pointerId);
+        if (!canvas.hasPointerCapture(event.pointerId)) return;
+        event.preventDefault();
+        put(this.planes[name].at(event), pressed);
+      };
+      for (const type of ["pointerdown", "pointermove"]) canvas.addEventListener(type, press);
+      if (!step) return;
+      canvas.addEventListener("keydown", (event) => {
+        const way = ARROWS[event.key];
+        if (!way || !ready()) return;
+        event.preventDefault();
+        step(way);
       });
     }
   }
@@ -362,10 +382,16 @@
     Object.entries(options).map(([value, text]) => `<option value="${value}">${text}</option>`).join("") +
     `</select></label>`;
 
+  const number = (name, label, value) =>
+    `<label class="field">${label} <input type="number" name="${name}" min="1" max="999999" step="1" value="${value}"></label>`;
+
   const pushButton = (name, text, { value = "", kind = "", title = "" } = {}) =>
     `<button type="button" name="${name}" value="${value}" class="${kind}" title="${title}">${text}</button>`;
 
   const minus = (text) => String(text).replace("-", "−");
+
+  // What an arrow key moves, on the axes of a plane.
+  const ARROWS = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, 0.1], ArrowDown: [0, -0.1] };
 
   const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
   const DARK = window.matchMedia("(prefers-color-scheme: dark)");
@@ -488,6 +514,11 @@
   .slider { display: block; }
   .slider output { float: right; font-variant-numeric: tabular-nums; color: var(--ink); font-weight: 600; }
   .choice { display: flex; flex-direction: column; }
+  .field { display: inline-flex; gap: 0.4rem; align-items: center; }
+  input[type="number"] {
+    font: inherit; color: var(--ink); background: var(--panel); border: 1px solid var(--line);
+    border-radius: 6px; padding: 0.3rem 0.4rem; width: 5rem; min-height: 2.1rem; box-sizing: border-box;
+  }
   .check { display: inline-flex; gap: 0.35rem; align-items: center; min-height: 2.1rem; }
   .check input { width: 1.05rem; height: 1.05rem; accent-color: var(--key); }
   input[type="range"] {
@@ -514,8 +545,8 @@
   p { margin: 0; }
   a { color: var(--key); }
   .real { color: var(--real-words); } .synthetic { color: var(--synthetic-words); } .d { color: var(--d-words); }
-  @media (pointer: coarse) { button, select { min-height: 2.6rem; } input[type="range"] { height: 2.2rem; } }
+  @media (pointer: coarse) { button, select, input[type="number"] { min-height: 2.6rem; } input[type="range"] { height: 2.2rem; } }
   `;
 
-  globalThis.GanNotes = { Stage, Random, slider, choice, pushButton, minus, phi, shipped, loadWeights, unpack };
+  globalThis.GanNotes = { Stage, Random, slider, choice, number, pushButton, minus, phi, shipped, loadWeights, unpack };
 }

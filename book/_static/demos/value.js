@@ -156,24 +156,18 @@
       @container (min-width: 560px) { .charts { grid-template-columns: 1fr 1fr; } #status { min-height: 1.4em; } }`;
 
     setup() {
-      const canvas = this.find("densities");
-      const place = (event) => canvas.clientWidth && this.field.at(event)[0];
-      canvas.addEventListener("pointerdown", (event) => {
-        const [x, y] = this.field.at(event);
-        const { mean, std } = this.state;
-        const across = this.field.X(1) - this.field.X(0);
-        const onHandle = Math.abs(Math.abs(x - mean) - std) * across < 18 && y < 0.85 * this.height(mean);
-        this.grip = onHandle ? { stretch: true } : { from: x - mean };
-        canvas.setPointerCapture(event.pointerId);
-        this.pause();
+      this.hand("densities", {
+        put: ([x, y], pressed) => {
+          const { mean, std } = this.state;
+          if (pressed) {
+            const { X } = this.planes.densities;
+            const onHandle = Math.abs(Math.abs(x - mean) - std) * (X(1) - X(0)) < 18 && y < 0.85 * this.height(mean);
+            this.grip = onHandle ? { stretch: true } : { from: x - mean };
+            this.pause();
+          } else if (this.grip.stretch) this.set({ std: Math.abs(x - mean) });
+          else this.set({ mean: x - this.grip.from });
+        },
       });
-      canvas.addEventListener("pointermove", (event) => {
-        if (!this.grip || !canvas.hasPointerCapture(event.pointerId)) return;
-        const x = place(event);
-        if (this.grip.stretch) this.set({ std: Math.abs(x - this.state.mean) });
-        else this.set({ mean: x - this.grip.from });
-      });
-      for (const type of ["pointerup", "pointercancel"]) canvas.addEventListener(type, () => (this.grip = null));
       this.coming = [];
       this.compute();
     }
@@ -259,7 +253,6 @@
       const [real, made] = [density(p), density(q)];
       const top = 1.45 * Math.min(1.4, Math.max(0.45, ...real.map(([, y]) => y), ...made.map(([, y]) => y)));
       const plane = this.plane("densities", [-8, 8], [0, top], { margin: [6, 34, 22, 8] });
-      this.field = plane;
       plane.axes({ xticks: [-8, -6, -4, -2, 0, 2, 4, 6, 8] });
       plane.area(real, { colour: colour.real, base: 0 });
       plane.line(real, { colour: colour.real });
@@ -338,7 +331,7 @@
           ? "The hills hardly meet: D* is sure everywhere, and the minimax slope has all but gone."
           : share < 0.01
             ? "D* says about one half wherever samples fall: the generator has won."
-            : `D* is right where one hill is higher; the minimax slope is ${Math.abs(slope.minimax) < Math.abs(slope.ns) ? "weaker" : "stronger"} than the non-saturating one.`;
+            : `D* is above one half where the real hill is the higher one; the minimax slope is ${Math.abs(slope.minimax) < Math.abs(slope.ns) ? "weaker" : "stronger"} than the non-saturating one.`;
       this.tell(`−log 4 + 2 JSD = ${signed(-Math.log(4) + 2 * jsd)}, the value V(D*). ${says}`);
     }
   }
