@@ -28,8 +28,9 @@ REPORTED = ("gan-notes", "tensorflow", "keras", "numpy", "pandas", "scikit-learn
 ROW = ("metric", "candidate", "value", "low", "high", "better", "floor", "at_floor")
 FOLDERS = ("checkpoint_dir", "output_dir")
 FILES = ("source", "synthetic")  # may name one
-# By how much a GRU takes longer where its cells cannot be fused, measured.
-UNFUSED = 2.6
+# By how much a training takes longer where the cells of its GRUs cannot be fused: all
+# three phases of TimeGAN by plain loops over ours, see the page Benchmarks.
+UNFUSED = 3.1
 # Bytes of windows that are worth a word.
 LARGE = 1e9
 # More cores than that were not measured: there TensorFlow chooses.
