@@ -21,11 +21,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from gan_notes.data import room
+
 TRANSFORMS = ("levels", "normal_scores", "log_returns")
 REPORTED = ("gan-notes", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
 ROW = ("metric", "candidate", "value", "low", "high", "better", "floor", "at_floor")
 FOLDERS = ("checkpoint_dir", "output_dir")
 FILES = ("source", "synthetic")  # may name one
+# By how much a training takes longer where the cells of its GRUs cannot be fused: all
+# three phases of TimeGAN by plain loops over ours, see the page Benchmarks.
+UNFUSED = 3.1
+# Bytes of windows that are worth a word.
+LARGE = 1e9
 # More cores than that were not measured: there TensorFlow chooses.
 FEW_CORES = 4
 # Seconds a kernel has to answer; papermill's 60 are too few for a machine at full load.
@@ -180,11 +187,21 @@ def folders(values: Mapping[str, object]) -> dict[str, str]:
 
 @dataclass
 class Chapter:
-    """A running chapter: made by :func:`begin`, closed by :meth:`finish`."""
+    """A running chapter: made by :func:`begin`, closed by :meth:`finish`.
+
+    Attributes
+    ----------
+    name, device : str
+    parameters : dict
+    minutes : float
+        Of a run with the default parameters, on 2 cores.
+    began : float
+    """
 
     name: str
     parameters: dict
     device: str
+    minutes: float = 0.0
     began: float = field(default_factory=time.monotonic)
 
     def note(self, extra: str = "", *, steps: bool = True) -> str:
@@ -207,6 +224,55 @@ class Chapter:
             parts.append(f"{p['steps']:,} steps" if p["train"] else "shipped weights")
         parts.append(f"seed {p['seed']}")
         return " · ".join(parts)
+
+    def expect(
+        self,
+        windows: int,
+        features: int,
+        *,
+        copies: float,
+        seconds: float = 0.0,
+        name: str = "sequence_length",
+        remedy: str = room.REMEDY,
+    ) -> None:
+        """Say what a large run takes, and refuse one that the memory cannot hold.
+
+        Parameters
+        ----------
+        windows, features : int
+            Windows that will be cut, or judged, and the columns of each.
+        copies, name, remedy
+            As in `room.check`; `copies` of all that the chapter makes of them.
+        seconds : float
+            What this takes on 2 cores, were the windows of 24 days, such as a training.
+            Longer ones take longer in proportion, and by `UNFUSED` where recurrent
+            layers cannot be fused (`layers.GRU`).
+
+        Raises
+        ------
+        ValueError
+            The memory that is free does not do: the parameter, the estimates of memory
+            and time, and the remedy.
+        """
+        from gan_notes.models.layers import MAX_UNROLLED
+
+        length = self.parameters["sequence_length"]
+        longer = length / 24 * (UNFUSED if length > MAX_UNROLLED else 1)
+        minutes = self.minutes + seconds * longer / 60
+        needed = room.check(
+            windows,
+            length,
+            features,
+            copies=copies,
+            name=name,
+            remedy=remedy,
+            minutes=minutes,
+        )
+        if minutes > 2 * self.minutes or needed > LARGE:
+            print(
+                f"this size: about {_minutes(minutes)} on 2 CPU cores, "
+                f"{needed / 1e9:.1f} GB of memory for its windows"
+            )
 
     def finish(
         self,
@@ -330,7 +396,7 @@ def begin(
         f"about {_minutes(cpu_minutes)} on 2 CPU cores, "
         f"{_minutes(gpu_minutes)} on a GPU{repeats}"
     )
-    return Chapter(name, parameters, device)
+    return Chapter(name, parameters, device, cpu_minutes)
 
 
 def run(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gan_notes import __main__, notebooks
+from gan_notes.data import room
 
 LEGAL = {
     "seed": 0,
@@ -516,6 +518,70 @@ def test_shipped_weights_load_where_there_is_a_gpu(name, tmp_path, monkeypatch):
     begun, *_, last = (cell.outputs for cell in read(output).cells if cell.outputs)
     assert "· faked ·" in begun[-1].text
     assert last[-1].text.split("\n")[-2] == "False (2, 24, 6)"
+
+
+def opened(name, **values):
+    """Run a chapter's first code cells until one fails; return its error and the names.
+
+    But the setup, which is IPython's. The last ones cut windows and look at them.
+    """
+    cells = read(ROOT / "book" / f"{name}.ipynb").cells
+    space = {"notebooks": notebooks}
+    for cell in [cell for cell in cells if cell.cell_type == "code"][1:5]:
+        try:
+            exec(cell.source, space)
+        except ValueError as error:
+            return str(error), space
+        if "parameters" in cell.metadata.get("tags", []):
+            space.update(values)
+    return "", space
+
+
+@pytest.mark.parametrize("name", ["06_timegan", "07_judging"])
+def test_a_run_that_the_memory_cannot_hold_is_refused_before_it_begins(
+    name, monkeypatch, capsys
+):
+    """By the chapter: all that it makes of its windows does not fit."""
+    monkeypatch.setattr(room, "free", lambda: 1e9)
+    error, space = opened(name, sequence_length=252, steps=10_000, train=True)
+    assert re.fullmatch(
+        r"sequence_length: 8,313 windows of 252 x 6 need about .* GB of memory and "
+        r"[\d,]+ minutes on 2 cores, and 1\.0 GB are free; take a shorter one, .*",
+        error,
+    )
+    assert "windows" not in space
+    capsys.readouterr()
+    error, space = opened(name)
+    assert not error, "the default size needs less than a gigabyte"
+    assert "this size" not in capsys.readouterr().out
+    assert len(space["windows"].train) > 6_000
+
+
+def test_windows_of_a_file_that_the_memory_cannot_hold_are_refused(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "many.npy"
+    many = np.lib.format.open_memmap(path, "w+", "float32", (100_000, 24, 6))
+    many.flush()  # zeros that take no place on the disk
+    monkeypatch.setattr(room, "free", lambda: 1e9)
+    error, _ = opened("07_judging", synthetic=str(path))
+    assert re.match(r"synthetic: 100,000 windows of 24 x 6 need about", error)
+    assert error.endswith("GB are free; give fewer.")
+
+
+def test_a_long_run_says_so_and_a_short_one_does_not(monkeypatch, capsys):
+    parameters = {"sequence_length": 120}
+    chapter = notebooks.Chapter("x", parameters, "CPU", minutes=1.0)
+    monkeypatch.setattr(room, "free", lambda: 10e9)
+    chapter.expect(8_000, 20, copies=10, seconds=500)
+    minutes = 1 + 500 * 5 * notebooks.UNFUSED / 60  # 120 days are 5 times 24
+    assert capsys.readouterr().out == (
+        f"this size: about {minutes:.0f} min on 2 CPU cores, "
+        "1.5 GB of memory for its windows\n"
+    )
+    parameters["sequence_length"] = 24
+    chapter.expect(8_000, 20, copies=10, seconds=50)
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.long
