@@ -353,7 +353,8 @@ def begin(
         The notebook's ``globals()``, from which the known parameters are taken, and
         in which ``~`` is expanded where one is a folder.
     cpu_minutes, gpu_minutes : float
-        What a run with the default parameters takes, on 2 cores and on a GPU.
+        What a run with the default parameters takes, on 2 cores and, by estimate, on a
+        GPU.
     own : list of str
         Parameters that this chapter alone has; they are recorded, and the chapter
         checks their range.
@@ -387,14 +388,14 @@ def begin(
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
         device = details.get("device_name", "GPU")
-        repeats = " · runs repeat only approximately on a GPU"
+        repeats = "\nruns repeat only approximately on a GPU"
     else:
         device, repeats = f"CPU ({os.cpu_count()} cores)", ""
     data = f" · prices: {parameters['source']}" if "source" in parameters else ""
     print(
         f"TensorFlow {tf.__version__} · {device}{data}\n"  # a page has some 85 columns
         f"about {_minutes(cpu_minutes)} on 2 CPU cores, "
-        f"{_minutes(gpu_minutes)} on a GPU{repeats}"
+        f"by estimate {_minutes(gpu_minutes)} on a GPU{repeats}"
     )
     return Chapter(name, parameters, device, cpu_minutes)
 
