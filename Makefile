@@ -1,6 +1,6 @@
 # `make` lists the targets; README.md gives the plain commands behind them.
 .DEFAULT_GOAL := help
-.PHONY: help book test test-long test-s3 fuzz serve lint bench clean test-colab repository
+.PHONY: help book test test-long test-nightly test-s3 fuzz serve lint bench clean test-colab repository
 
 CHECK := import sys, ensurepip; assert (3, 11) <= sys.version_info < (3, 14)
 # The first of these names that is a Python 3.11, 3.12 or 3.13; `make PYTHON=...` chooses.
@@ -28,7 +28,10 @@ test: $(VENV)/installed lint ## lint, unit tests, every notebook small, its site
 
 # Three at once: sweeps that fail wait more than they work.
 test-long: $(VENV)/installed ## demos in a browser, long trainings, judges that are judged
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "long and not site" tests
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "long and not site and not nightly" tests
+
+test-nightly: $(VENV)/installed ## benchmarks and chapter 07's own training, small
+	$(BIN)/python -m pytest -q -n 2 -m nightly tests
 
 fuzz: $(VENV)/installed ## more than ten thousand damaged files and grids (minutes)
 	FUZZ=2500 $(BIN)/python -m pytest -q -n 2 tests/data/test_fuzz.py tests/test_sweep.py
@@ -47,8 +50,9 @@ bench: $(VENV)/installed ## measure side by side; writes what the page Benchmark
 clean: ## remove what was built; the environments stay
 	rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-test-colab: $(COLAB)/installed ## every notebook, small, on Colab's versions
-	$(COLAB)/bin/python book/build.py --small --no-site --build _build/colab
+test-colab: $(COLAB)/installed ## every notebook, small, on Colab's versions; or CHAPTERS="..."
+	$(COLAB)/bin/python book/build.py --small --no-site --build _build/colab \
+		$(if $(CHAPTERS),--only $(CHAPTERS))
 
 test-s3: $(S3)/installed ## a sweep into a bucket of a local server
 	$(S3)/bin/python -m pytest -q tests/test_s3.py

@@ -35,7 +35,7 @@ TENSORFLOW = re.compile(
     r"[IWE]0000 |WARNING: All log messages|To enable the following"
 )
 SMALL = {"steps": 20, "train": True}
-# A training of its own it judges anew, for a minute; `make test-long` has that run.
+# A training of its own it judges anew, for a minute; `make test-nightly` has that run.
 SMALL_OF = {"07_judging": {"train": False}}
 
 

@@ -27,6 +27,7 @@ def test_what_it_imports_is_there(path):
         assert hasattr(found, name) or importlib.import_module(f"{module}.{name}")
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 def test_the_steps_of_timegan_run_small_and_write_nothing():
     path = FOLDER / "timegan_steps.py"
@@ -42,6 +43,7 @@ def test_the_steps_of_timegan_run_small_and_write_nothing():
     assert path.with_suffix(".json").read_bytes() == kept
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 def test_a_plan_of_some_sets_is_measured_and_nothing_written():
     command = [sys.executable, FOLDER / "sweep.py", "--small", "--only", "plan"]
@@ -53,6 +55,7 @@ def test_a_plan_of_some_sets_is_measured_and_nothing_written():
     assert found["all_finished"]["megabytes"] < 1000
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 def test_the_images_of_dcgan_run_small_and_write_nothing():
     path = FOLDER / "dcgan_images.py"

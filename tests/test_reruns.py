@@ -584,6 +584,7 @@ def test_a_long_run_says_so_and_a_short_one_does_not(monkeypatch, capsys):
     assert not capsys.readouterr().out
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 def test_chapter_07_judges_a_training_of_its_own_on_prices_of_ones_own(tmp_path):
     random = np.random.default_rng(0)

@@ -73,6 +73,7 @@ def test_same_seed_same_first_weights_another_seed_others(name):
     assert not np.array_equal(one[0], other[0])
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 def test_runs_are_kept_and_not_done_again(tmp_path, monkeypatch):
     names = ["2016", "plain pair, hinge"]

@@ -45,6 +45,7 @@ def test_the_judge_reads_each_colour():
     assert right.mean() > 0.9
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 def test_the_script_runs_small_and_writes_nothing(tmp_path):
     path = ROOT / "benchmarks" / "stacked_digits.py"
