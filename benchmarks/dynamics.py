@@ -18,14 +18,15 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import time
 from pathlib import Path
 
 for pool in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
     os.environ[pool] = "1"
 
-from gan_notes import notebooks  # noqa: E402  the threads come first
+import record  # noqa: E402  the threads come first
+
+from gan_notes import notebooks  # noqa: E402
 from gan_notes.evaluation import collapse  # noqa: E402
 from gan_notes.models import cures  # noqa: E402
 
@@ -85,22 +86,11 @@ def collect(folder):
     ]
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     about |= {"columns": COLUMNS}
-    # Four digits are enough, and a row a line shows in a diff what has moved.
-    lines = [
-        json.dumps([round(v, 4) if isinstance(v, float) else v for v in row])
+    rows = [  # four digits are enough
+        [round(v, 4) if isinstance(v, float) else v for v in row]
         for row in ([one[c] for c in COLUMNS] for part in parts for one in part)
     ]
-    text = json.dumps(about, indent=1)[:-2]
-    text += ',\n "rows": [\n  ' + ",\n  ".join(lines) + "\n ]\n}\n"
-    collapse.STORED.write_text(text, encoding="utf-8")
-
-
-def commit():
-    """Return the commit of this checkout."""
-    git = ["git", "rev-parse", "HEAD"]
-    return subprocess.run(
-        git, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-    ).stdout.strip()
+    record.write(collapse.STORED, about, rows)
 
 
 def main():
@@ -123,7 +113,7 @@ def main():
             first["d_loss"][name] = row["d_loss"]
         found = {
             "command": "python benchmarks/dynamics.py FOLDER",
-            "commit": commit(),
+            "commit": record.commit(),
             "milliseconds": costs,
             "updates": UPDATES,
             "seconds": round(UPDATES * costs["5 updates"] / 1e3, 2),

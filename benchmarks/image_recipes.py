@@ -16,7 +16,6 @@ the judge's; what another machine needs for the same steps is another number.
 import argparse
 import json
 import os
-import subprocess
 import time
 from pathlib import Path
 
@@ -28,6 +27,7 @@ if __name__ == "__main__":
 
 import keras
 import pandas as pd
+import record
 
 from gan_notes.evaluation import images as judges
 from gan_notes.models import dcgan
@@ -186,14 +186,6 @@ def path_of(folder, name, seed):
     return Path(folder, f"{word}.{seed}.json")
 
 
-def commit():
-    """Return the commit of this checkout."""
-    git = ["git", "rev-parse", "HEAD"]
-    return subprocess.run(
-        git, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
 def collect(folder):
     """Put what the folder has into the package."""
     order = {name: i for i, name in enumerate(RECIPES)}
@@ -213,16 +205,13 @@ def collect(folder):
         raise SystemExit(f"image_recipes: {folder} has trainings of several versions.")
     columns = [*next(iter(found[0]["rows"].values()))]
     about["columns"] = ["recipe", "seed", "step", *columns]
-    # Four digits are enough, and a row a line shows in a diff what has moved.
-    lines = [
-        json.dumps([run["name"], run["seed"], int(step)]
-                   + [float(f"{row[column]:.4g}") for column in columns])
+    rows = [  # four digits are enough
+        [run["name"], run["seed"], int(step)]
+        + [float(f"{row[column]:.4g}") for column in columns]
         for run in found
         for step, row in run["rows"].items()
-    ]  # fmt: skip
-    text = json.dumps(about, indent=1)[:-2]
-    text += ',\n "rows": [\n  ' + ",\n  ".join(lines) + "\n ]\n}\n"
-    judges.STORED.write_text(text, encoding="utf-8")
+    ]
+    record.write(judges.STORED, about, rows)
     print(f"{len(found)} trainings in {judges.STORED}")
 
 
@@ -248,7 +237,7 @@ def main():
             if path.exists():
                 continue
             run = {"name": name, "seed": seed, **train(name, seed, parts, judge)}
-            run |= {"commit": commit(), **notebooks.provenance()}
+            run |= {"commit": record.commit(), **notebooks.provenance()}
             path.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
             print(name, seed, run.get("failed", run["rows"]), flush=True)
     return None

@@ -11,8 +11,9 @@ the .json beside it.
 
 import argparse
 import json
-import subprocess
 import time
+
+import record
 
 from gan_notes import load_prices, make_windows, notebooks
 
@@ -50,15 +51,12 @@ folder = scorecard.STORED
 folder.mkdir(exist_ok=True)
 path = folder / f"scorecard-{options.name}.csv"
 card.to_csv(path, index=False, float_format="%.6g")
-git = ["git", "rev-parse", "HEAD"]
 about = {
     "command": f"python benchmarks/scorecard.py {options.name} "
     + " ".join(options.candidates)
     + " --levels" * options.levels
     + " --quick" * options.quick,
-    "commit": subprocess.run(
-        git, cwd=folder, capture_output=True, text=True, check=True
-    ).stdout.strip(),
+    "commit": record.commit(),
     "weights": {
         name: pretrained.provenance(name)["commit"]
         for names in trainings.values()

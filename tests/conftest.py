@@ -44,6 +44,8 @@ def pytest_addoption(parser):
 def benchmark(name):
     """Return the script of that name under benchmarks/, as a module."""
     path = ROOT / "benchmarks" / f"{name}.py"
+    if str(path.parent) not in sys.path:  # what its scripts share lies beside them
+        sys.path.append(str(path.parent))
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
