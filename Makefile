@@ -28,7 +28,8 @@ test: $(VENV)/installed lint ## lint, unit tests, every notebook small, its site
 
 # Three at once: sweeps that fail wait more than they work.
 test-long: $(VENV)/installed ## demos in a browser, long trainings, judges that are judged
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "long and not site and not nightly" tests
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder \
+		-m "long and not site and not nightly" tests
 
 test-nightly: $(VENV)/installed ## benchmarks and chapter 07's own training, small
 	$(BIN)/python -m pytest -q -n 2 -m nightly tests

@@ -30,6 +30,9 @@ hypothesis.settings.register_profile(
     "patient", deadline=None, derandomize="FUZZ" not in os.environ
 )
 hypothesis.settings.load_profile("patient")
+# The files that take longest, each of them in one process: begun first by `make
+# test-long`, or one process would end with them while the others have nothing to do.
+LONGEST = ("test_faults.py", "test_scorecard.py", "test_ship.py", "test_reruns.py")
 
 
 def pytest_addoption(parser):
@@ -39,6 +42,10 @@ def pytest_addoption(parser):
         default=ROOT / "_build",
         help="folder of book/build.py: executed notebooks in staging, the site in html",
     )
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def benchmark(name):
