@@ -1,12 +1,15 @@
 """What each part of the 2016 recipe does, and what a minute of each later one buys.
 
     python benchmarks/image_recipes.py train [NAME ...] --folder FOLDER [--seeds 3]
+    python benchmarks/image_recipes.py train NAME ... --folder FOLDER --data fashion
     python benchmarks/image_recipes.py collect --folder FOLDER
 
-`train` trains recipes on the offline digits, each with several seeds, and lets the
-frozen judge score 2,000 images at every fifth of the steps; a run that is done is not
-done again, so it can be stopped at any time. A run that diverges is kept as a failure.
-`collect` puts what is in the folder into the package, where chapter 04 reads it.
+`train` trains recipes, each with several seeds, on the offline digits, on Fashion-MNIST
+or on stacked digits (`--data stacks`), and lets the frozen judge score 2,000 images at
+every fifth of the steps; of stacked digits it counts the modes among 25,600 images at
+the end. A run that is done is not done again, so it can be stopped at any time. A run
+that diverges is kept as a failure. `collect` puts what is in the folder into the
+package, where chapter 04 reads it.
 
 The guidelines of 2016 are tested by leaving one out at a time. The later recipes train
 the plain pair of chapter 04. Minutes are those of the processor, on one thread, without
@@ -17,6 +20,7 @@ import argparse
 import json
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 from gan_notes import load_images, notebooks
@@ -25,15 +29,19 @@ if __name__ == "__main__":
     for pool in ("INTRAOP", "INTEROP"):
         os.environ[f"TF_NUM_{pool}_THREADS"] = "1"
 
+import image_scores
 import keras
 import pandas as pd
 import record
+import stacked_digits
 
+from gan_notes.data.images import stack_digits
 from gan_notes.evaluation import images as judges
 from gan_notes.models import dcgan
 from gan_notes.models.gan import GAN
 
-TRAIN, BATCH, DRAWN = 4_000, 64, 2_000
+BATCH, DRAWN = 64, 2_000
+DATA = {"mnist": "mnist", "fashion": "fashion", "stacks": "mnist"}  # and its judge
 PARTS, FIRST = 5, 20  # of the steps; the step whose losses are kept for a test
 
 
@@ -84,19 +92,22 @@ def with_pooling(layer):
     return [layer]
 
 
-def of_2016(seed, *, kernel=dcgan.KERNEL, generator=None, discriminator=None):
+def of_2016(
+    seed, shape=dcgan.IMAGE_SHAPE, *, kernel=dcgan.KERNEL, generator=None,
+    discriminator=None,
+):  # fmt: skip
     """Return the GAN of the guidelines, with one of them left out."""
-    G = dcgan.build_generator(kernel=kernel, seed=seed)
-    D = dcgan.build_discriminator(kernel=kernel, seed=seed)
+    options = {"shape": shape, "kernel": kernel, "seed": seed}
+    G, D = dcgan.build_generator(**options), dcgan.build_discriminator(**options)
     G, D = (rebuilt(n, c) if c else n for n, c in ((G, generator), (D, discriminator)))
     return GAN(G, D, seed=seed)
 
 
-def later(seed, *, betas=(0.5, 0.999), rate=2e-4, **options):
+def later(seed, shape=dcgan.IMAGE_SHAPE, *, betas=(0.5, 0.999), rate=2e-4, **options):
     """Return the plain pair with another loss, penalty or optimizer."""
     gan = GAN(
-        dcgan.build_plain_generator(seed=seed),
-        dcgan.build_plain_discriminator(seed=seed),
+        dcgan.build_plain_generator(shape=shape, seed=seed),
+        dcgan.build_plain_discriminator(shape=shape, seed=seed),
         seed=seed,
         **options,
     )
@@ -108,34 +119,34 @@ def later(seed, *, betas=(0.5, 0.999), rate=2e-4, **options):
 NONE = without_normalisation
 RECIPES = {
     "2016": of_2016,
-    "2016, no normalisation in G": lambda seed: of_2016(seed, generator=NONE),
-    "2016, no normalisation in D": lambda seed: of_2016(seed, discriminator=NONE),
-    "2016, no normalisation": lambda seed: of_2016(
-        seed, generator=NONE, discriminator=NONE
-    ),
-    "2016, no leak in D": lambda seed: of_2016(seed, discriminator=with_dead_ends),
-    "2016, a leak in G": lambda seed: of_2016(seed, generator=with_a_leak),
-    "2016, kernels of 5": lambda seed: of_2016(seed, kernel=5),
-    "2016, pooling": lambda seed: of_2016(
-        seed, generator=with_pooling, discriminator=with_pooling
+    "2016, no normalisation in G": partial(of_2016, generator=NONE),
+    "2016, no normalisation in D": partial(of_2016, discriminator=NONE),
+    "2016, no normalisation": partial(of_2016, generator=NONE, discriminator=NONE),
+    "2016, no leak in D": partial(of_2016, discriminator=with_dead_ends),
+    "2016, a leak in G": partial(of_2016, generator=with_a_leak),
+    "2016, kernels of 5": partial(of_2016, kernel=5),
+    "2016, pooling": partial(
+        of_2016, generator=with_pooling, discriminator=with_pooling
     ),
     # Pooling costs three times the arithmetic: this is the same recipe in its minutes.
     "2016, three times as long": of_2016,
     "plain pair, non-saturating": later,
     # Gulrajani et al. (2017), algorithm 1, but for its rate of 1e-4.
-    "plain pair, WGAN-GP": lambda seed: later(
-        seed,
+    "plain pair, WGAN-GP": partial(
+        later,
         loss="wasserstein",
         penalty="gradient",
         discriminator_steps=5,
         betas=(0.0, 0.9),
     ),
-    "plain pair, hinge": lambda seed: later(seed, loss="hinge", betas=(0.0, 0.9)),
-    "plain pair, R1": lambda seed: later(
-        seed, penalty="r1", penalty_weight=1.0, betas=(0.0, 0.99)
+    "plain pair, hinge": partial(later, loss="hinge", betas=(0.0, 0.9)),
+    "plain pair, R1": partial(
+        later, penalty="r1", penalty_weight=1.0, betas=(0.0, 0.99)
     ),
-    "plain pair, relativistic, R1 + R2": lambda seed: dcgan.plain_gan(
-        steps=STEPS["plain pair, relativistic, R1 + R2"], seed=seed
+    "plain pair, relativistic, R1 + R2": lambda seed, shape=dcgan.IMAGE_SHAPE: (
+        dcgan.plain_gan(
+            steps=STEPS["plain pair, relativistic, R1 + R2"], shape=shape, seed=seed
+        )
     ),
 }
 
@@ -146,13 +157,27 @@ STEPS = {name: 1_000 if name.startswith("2016") else 2_500 for name in RECIPES}
 STEPS |= {"2016, three times as long": 3_000, "plain pair, WGAN-GP": 800}
 
 
+def parts_of(data):
+    """Return the training images of a set, and held-out ones."""
+    if data != "stacks":
+        return image_scores.split(data)
+    images, labels = load_images("mnist")
+    first = slice(image_scores.TRAIN["mnist"])
+    n = stacked_digits.DRAWN
+    return stack_digits(images[first], labels[first], n)[0], None
+
+
 def train(name, seed, parts, judge):
-    """Train one recipe; return its scores by step, and where it diverged."""
+    """Train one recipe; return its scores by step, and where it diverged.
+
+    Without held-out images modes are counted, once, at the end.
+    """
     real, held_out = parts
     keras.utils.set_random_seed(seed)
-    gan, minutes, drawn = RECIPES[name](seed), {}, {}
+    gan, minutes, drawn = RECIPES[name](seed, real.shape[1:]), {}, {}
     steps = STEPS[name]
-    marks = {steps * part // PARTS for part in range(1, PARTS + 1)}
+    times, n = (PARTS, DRAWN) if held_out is not None else (1, stacked_digits.DRAWN)
+    marks = {steps * part // times for part in range(1, times + 1)}
     judging, began = 0.0, time.process_time()
 
     def draw(batch, logs):
@@ -160,7 +185,7 @@ def train(name, seed, parts, judge):
         if gan.step in marks:
             now = time.process_time()
             minutes[gan.step] = (now - began - judging) / 60
-            drawn[gan.step] = gan.generate(DRAWN, seed=1)
+            drawn[gan.step] = gan.generate(n, seed=1)
             judging += time.process_time() - now
 
     failed = {}
@@ -174,24 +199,35 @@ def train(name, seed, parts, judge):
         )
     except FloatingPointError as error:  # a result: the recipe diverges
         failed = {"failed": str(error)}
-    table = judges.image_scores(drawn, real, held_out, judge=judge).loc[[*drawn]]
+    if held_out is None:
+        counted = {
+            step: stacked_digits.kept(judges.classify_stacks(judge, images))
+            for step, images in drawn.items()
+        }
+        table = pd.DataFrame.from_dict(counted, orient="index")
+    else:
+        table = judges.image_scores(drawn, real, held_out, judge=judge).loc[[*drawn]]
     table.insert(0, "minutes", pd.Series(minutes))
     first = gan.loss_history.loc[FIRST, ["d_loss", "g_loss"]].to_dict()
     return {"rows": table.to_dict("index"), "first": first, **failed}
 
 
-def path_of(folder, name, seed):
+def path_of(folder, data, name, seed):
     """Return where a run is kept."""
     word = "".join(letter if letter.isalnum() else "-" for letter in name)
-    return Path(folder, f"{word}.{seed}.json")
+    return Path(folder, f"{data}.{word}.{seed}.json")
 
 
 def collect(folder):
     """Put what the folder has into the package."""
-    order = {name: i for i, name in enumerate(RECIPES)}
+    sets, names = [*DATA], [*RECIPES]
     found = [json.loads(p.read_text(encoding="utf-8")) for p in folder.glob("*.json")]
-    found.sort(key=lambda run: (order[run["name"]], run["seed"]))
-    own = ("name", "seed", "first", "failed", "commit", "date")
+    found.sort(
+        key=lambda run: (
+            sets.index(run["data"]), names.index(run["name"]), run["seed"]
+        )
+    )  # fmt: skip
+    own = ("data", "name", "seed", "first", "failed", "commit", "date")
     about = {
         "command": "python benchmarks/image_recipes.py train --folder FOLDER",
         "steps": {run["name"]: STEPS[run["name"]] for run in found},
@@ -203,11 +239,12 @@ def collect(folder):
     }
     if any(run["versions"] != about["versions"] for run in found):
         raise SystemExit(f"image_recipes: {folder} has trainings of several versions.")
-    columns = [*next(iter(found[0]["rows"].values()))]
-    about["columns"] = ["recipe", "seed", "step", *columns]
+    all_rows = (row for run in found for row in run["rows"].values())
+    columns = [*dict.fromkeys(column for row in all_rows for column in row)]
+    about["columns"] = ["data", "recipe", "seed", "step", *columns]
     rows = [  # four digits are enough
-        [run["name"], run["seed"], int(step)]
-        + [float(f"{row[column]:.4g}") for column in columns]
+        [run["data"], run["name"], run["seed"], int(step)]
+        + [float(f"{row[key]:.4g}") if key in row else None for key in columns]
         for run in found
         for step, row in run["rows"].items()
     ]
@@ -220,6 +257,7 @@ def main():
     parser.add_argument("what", choices=["train", "collect"])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(RECIPES))
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--data", choices=DATA, default="mnist")
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     if unknown := set(options.names) - set(RECIPES):
@@ -228,18 +266,18 @@ def main():
     if options.what == "collect":
         return collect(options.folder)
     notebooks.repeatable(0)
-    images, _ = load_images("mnist")
-    parts = images[:TRAIN], images[TRAIN:]
-    judge = judges.load_judge("mnist")
+    data, parts = options.data, parts_of(options.data)
+    judge = judges.load_judge(DATA[data])
     for seed in range(options.seeds):
         for name in options.names or RECIPES:
-            path = path_of(options.folder, name, seed)
+            path = path_of(options.folder, data, name, seed)
             if path.exists():
                 continue
-            run = {"name": name, "seed": seed, **train(name, seed, parts, judge)}
+            run = {"data": data, "name": name, "seed": seed}
+            run |= train(name, seed, parts, judge)
             run |= {"commit": record.commit(), **notebooks.provenance()}
             path.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
-            print(name, seed, run.get("failed", run["rows"]), flush=True)
+            print(data, name, seed, run.get("failed", run["rows"]), flush=True)
     return None
 
 

@@ -108,7 +108,7 @@ def test_a_training_that_diverges_is_kept_as_a_failure(monkeypatch):
 
     whole = image_recipes.of_2016(0, kernel=2)
     diverging = Diverging(whole.generator, whole.discriminator)
-    monkeypatch.setitem(image_recipes.RECIPES, "2016", lambda seed: diverging)
+    monkeypatch.setitem(image_recipes.RECIPES, "2016", lambda *_: diverging)
     monkeypatch.setitem(image_recipes.STEPS, "2016", 20)
     monkeypatch.setattr(image_recipes, "PARTS", 1)
     monkeypatch.setattr(image_recipes, "DRAWN", images.COMPARED)
@@ -119,12 +119,25 @@ def test_a_training_that_diverges_is_kept_as_a_failure(monkeypatch):
     assert list(run["rows"]) == [20]
 
 
+@pytest.mark.long
+def test_of_stacked_digits_modes_are_counted(monkeypatch):
+    name = "plain pair, hinge"
+    monkeypatch.setitem(image_recipes.STEPS, name, 20)
+    monkeypatch.setattr(image_recipes.stacked_digits, "DRAWN", 300)
+    parts = image_recipes.parts_of("stacks")
+    assert parts[0].shape == (300, 28, 28, 3)
+    run = image_recipes.train(name, 0, parts, images.load_judge())
+    (row,) = run["rows"].values()
+    assert 1 <= row["modes"] <= 300
+    assert row["KL to uniform"] > np.log(1000 / 300)
+
+
 def test_the_stored_table_has_every_guideline_with_three_seeds():
     rows, about = images.recipes()
     trained = {(run["name"], run["seed"]): run for run in about["trainings"]}
     guidelines = [name for name in image_recipes.RECIPES if name.startswith("2016")]
     assert {(name, seed) for name in guidelines for seed in range(3)} <= {*trained}
-    assert {name for name, _ in trained} == set(about["steps"])
+    assert {name for name, _ in trained} <= set(about["steps"])
     for (name, seed), run in rows.groupby(["recipe", "seed"]):
         ended = run["step"].iloc[-1] == about["steps"][name]
         assert ended != ("failed" in trained[name, seed]), name
@@ -140,7 +153,7 @@ def test_the_first_steps_are_what_is_stored(name):
     (run,) = [x for x in about["trainings"] if (x["name"], x["seed"]) == (name, 1)]
     keras.utils.set_random_seed(1)
     gan, first = image_recipes.RECIPES[name](1), image_recipes.FIRST
-    pixels = load_images()[0][: image_recipes.TRAIN]
+    pixels = load_images()[0][: image_recipes.image_scores.TRAIN["mnist"]]
     history = gan.fit(pixels, steps=first, batch_size=image_recipes.BATCH, verbose=0)
     found = history.loc[first, ["d_loss", "g_loss"]].to_dict()
     assert found == pytest.approx(run["first"], rel=0.01, abs=0.01)
