@@ -17,16 +17,20 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import ship
+from PIL import Image
 
 from gan_notes import load_images, load_prices, make_windows, notebooks
 from gan_notes.data import toys
+from gan_notes.models import pretrained
 
 DJIA = ["BA", "CAT", "DIS", "GE", "IBM", "KO"]
 RETURNS_STEPS, RETURNS_BATCH = 10_000, 256
 TIMEGAN_STEPS = 10_000  # a phase
 IMAGE_STEPS, IMAGE_BATCH = 12_000, 64
+FILM, FRAMES = 10, 24  # images in a frame; frames, the sooner the denser
 # Images in front of the held-out ones, which nothing is trained on.
 TRAIN_IMAGES = {"mnist": 4_000, "fashion": 60_000}
 # What ships in float16: all of it, or the part that only judged.
@@ -101,6 +105,35 @@ def images(data):
     return pixels[:n], labels[:n]
 
 
+def filmed(gan, folder):
+    """Return a callback that keeps what ten vectors become, a file a moment."""
+    import keras
+
+    when = np.geomspace(10, IMAGE_STEPS, FRAMES)
+    when = {10 * round(step / 10) for step in when}
+
+    def look(batch, logs):
+        if gan.step in when:
+            drawn = gan.generate(FILM, seed=pretrained.FILM_SEED)
+            greys = ((drawn[..., 0] + 1) * 127.5).round().astype("uint8")
+            path = folder / f"{gan.step:06}.png"
+            Image.fromarray(np.hstack(greys)).save(path)
+
+    return keras.callbacks.LambdaCallback(on_train_batch_end=look)
+
+
+def keep_film(name, folder):
+    """Lay the frames that a training left below each other; return their steps."""
+    frames = sorted(folder.glob("*.png"))
+    if not frames:
+        return {}
+    film = Image.fromarray(
+        np.vstack([np.array(Image.open(f)) for f in frames])
+    )
+    film.save(pretrained.FOLDER / f"{name}.png", optimize=True)
+    return {"film": [int(frame.stem) for frame in frames]}
+
+
 def plain_gan(name, options, *, seed, data="mnist", labelled=False):
     """Train the plain pair of chapter 04."""
     from gan_notes.models import dcgan
@@ -115,6 +148,7 @@ def plain_gan(name, options, *, seed, data="mnist", labelled=False):
         steps=IMAGE_STEPS,
         batch_size=IMAGE_BATCH,
         checkpoint_dir=options.checkpoint_dir,
+        callbacks=[filmed(gan, options.checkpoint_dir)],
     )
 
 
@@ -134,6 +168,7 @@ def dcgan_of_2016(name, options, *, seed):
         steps=IMAGE_STEPS,
         batch_size=IMAGE_BATCH,
         checkpoint_dir=options.checkpoint_dir,
+        callbacks=[filmed(gan, options.checkpoint_dir)],
     )
 
 
@@ -218,6 +253,7 @@ def train(options):
         **notebooks.provenance(),
         "hardware": f"{platform.machine()}, one thread",
         **(found or {}),
+        **keep_film(options.name, options.checkpoint_dir),
     }
     (path,) = options.checkpoint_dir.glob("*.weights.h5")
     parts = [HALF[one] for one in HALF if options.name.startswith(one)]

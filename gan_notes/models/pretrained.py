@@ -13,12 +13,14 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from PIL import Image
 
 from gan_notes.models import gan, returns, timegan  # noqa: F401  Keras knows them then
 from gan_notes.models.base import StepModel
 from gan_notes.training import checkpoint
 
 FOLDER = Path(__file__).parent / "weights"
+FILM_SEED = 2  # of the noise whose images a film shows
 
 
 def pretrained(name: str | None = None, *data: np.ndarray):
@@ -93,6 +95,35 @@ def load(name: str, *data: np.ndarray) -> keras.Model:
     if isinstance(model, StepModel):  # it was built from what ships with the weights
         model.settings = {**model.settings, "architecture": model.architecture()}
     return model
+
+
+def film(name: str) -> dict[int, np.ndarray]:
+    """Return what ten vectors of noise became while shipped weights were trained.
+
+    Parameters
+    ----------
+    name : str
+        A generator of images that kept a film, such as "dcgan-mnist-2".
+
+    Returns
+    -------
+    By the number of updates, float32 arrays (10, height, width, 1) in [-1, 1]: what
+    ``generate(10, seed=FILM_SEED)`` drew then. They are kept in 256 greys.
+
+    Raises
+    ------
+    ValueError
+        No such weights, or they kept no film.
+    """
+    if "film" not in (about := provenance(name)):
+        kept = [n for n in names() if "film" in provenance(n)]
+        raise ValueError(f"{name!r} kept no film. There are: {', '.join(kept)}.")
+    steps = about["film"]
+    with Image.open(FOLDER / f"{name}.png") as picture:
+        greys = np.array(picture, "float32") / 127.5 - 1
+    frames = np.stack(np.split(greys, len(steps)))
+    frames = np.stack(np.split(frames, 10, axis=2), axis=1)[..., None]
+    return dict(zip(steps, frames, strict=True))
 
 
 def generators() -> list[str]:

@@ -43,6 +43,24 @@ def test_weights_are_small():
     assert sum(sizes) < 16e6
 
 
+FILMS = [name for name in pretrained.names() if "film" in pretrained.provenance(name)]
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_a_film_ends_with_what_the_shipped_generator_draws(name):
+    film = pretrained.film(name)
+    assert list(film)[-1] == pretrained.provenance(name)["steps"]
+    drawn, _ = pretrained.draw(name, 10, seed=pretrained.FILM_SEED)
+    np.testing.assert_allclose(film[list(film)[-1]], drawn, atol=0.05)
+    first = film[next(iter(film))]
+    assert np.abs(first - drawn).mean() > 0.2
+
+
+def test_weights_without_a_film_say_which_have_one():
+    with pytest.raises(ValueError, match="'dcgan' kept no film"):
+        pretrained.film("dcgan")
+
+
 @pytest.mark.long
 def test_a_new_training_begins_as_the_shipped_timegan_did(windows):
     """The first rows of the shipped history, trained again from the same seed."""
