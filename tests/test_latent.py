@@ -25,6 +25,9 @@ SCRIPT = (FOLDER / "latent.js").read_text(encoding="utf-8")
 SHIPPED = json.loads(book_site.WEIGHTS.search(SCRIPT)[1])
 PRESS = WEIGHTED["latent"]
 LABELLED = "labelled-mnist"  # not trained: for its layers
+# Paper, then ink on the second image alone.
+FILM = {step: np.full((10, 28, 28, 1), -1, "float32") for step in (10, 12_000)}
+FILM[12_000][1] = 1
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +46,9 @@ def folder(tmp_path_factory, models):
     out = tmp_path_factory.mktemp("site") / "demos"
     shutil.copytree(FOLDER, out)
     for name, model in models.items():
-        text = json.dumps(page_weights.images(model))
+        text = json.dumps(
+            page_weights.images(model, FILM if name == LABELLED else None)
+        )
         path = out / f"{name}.js"
         path.write_text(f'GanNotes.shipped["{name}"] = {text};\n', encoding="utf-8")
     listed = json.dumps([*models])
@@ -104,6 +109,34 @@ def test_page_draws_what_keras_draws_from_the_same_noise(latent, models, name):
     assert np.ptp(expected) > 0.5
     gaps = np.abs(np.reshape(found, expected.shape) - expected)
     assert gaps.max() < 1e-3
+
+
+def test_a_film_shows_what_was_kept_at_each_step(latent):
+    page = latent()
+    slider = page.locator("input[name=film]")
+    assert slider.is_hidden()  # this one has none
+    choose(page, LABELLED)
+
+    def seen():
+        settled(page)
+        label = page.locator("#frame").get_attribute("aria-label")
+        grey = """(() => {
+            const frame = demo.find("frame");
+            const copy = new OffscreenCanvas(20, 1);
+            const ctx = copy.getContext("2d", { willReadFrequently: true });
+            ctx.drawImage(frame, 0, 0, 20, 1);
+            return [1, 3, 19].map((x) => ctx.getImageData(x, 0, 1, 1).data[0]);
+        })()"""
+        return slider.get_attribute("aria-valuetext"), label, ask(page, grey)
+
+    text, label, greys = seen()
+    assert text == "12,000 updates"
+    assert label.endswith("after 12,000 updates.")
+    assert greys == [255, 0, 255]
+    slider.focus()
+    page.keyboard.press("Home")
+    text, label, greys = seen()
+    assert (text, greys) == ("10 updates", [255, 255, 255])
 
 
 @pytest.mark.parametrize("name", SHIPPED)

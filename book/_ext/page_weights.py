@@ -5,11 +5,13 @@ copy to keep in step.
 """
 
 import base64
+import io
 import json
 from pathlib import Path
 
 import keras
 import numpy as np
+from PIL import Image
 
 from gan_notes.data import transforms
 from gan_notes.models import pretrained
@@ -25,7 +27,10 @@ def write(name, folder):
     """Write the shipped generator `name` to `folder`/`name`.js."""
     model = rounded(name)
     pictures = len(model.generator.output_shape) == 4
-    content = json.dumps(images(model) if pictures else returns(model))
+    film = "film" in pretrained.provenance(name)
+    film = pretrained.film(name) if film else None
+    content = images(model, film) if pictures else returns(model)
+    content = json.dumps(content)
     text = f"GanNotes.shipped[{json.dumps(name)}] = {content};\n"
     Path(folder, f"{name}.js").write_text(text, encoding="utf-8")
 
@@ -38,11 +43,12 @@ def rounded(name):
     return model
 
 
-def images(model):
+def images(model, film=None):
     """Return what draws an image from noise: a GAN, as JSON holds it.
 
     Each layer of its generator in turn, its kind as `latent.js` names it. Batch
     normalisation scales and shifts each channel: by its running statistics.
+    And its film, see `pretrained.film`: a PNG, ink on paper, a row for each step.
     """
     generator, layers = model.generator, []
     for layer in generator.layers:
@@ -53,7 +59,18 @@ def images(model):
         "classes": CLASSES[data] if model.classes else [],
         "channels": generator.output_shape[-1],
         "layers": layers,
+        "film": reel(film) if film else None,
     }
+
+
+def reel(film):
+    """Return a film's steps, and its frames as one picture."""
+    rows = [np.hstack(frame[..., 0]) for frame in film.values()]
+    greys = ((1 - np.vstack(rows)) * 127.5).round().astype("uint8")
+    file = io.BytesIO()
+    Image.fromarray(greys).save(file, "PNG", optimize=True)
+    picture = base64.b64encode(file.getvalue()).decode("ascii")
+    return {"steps": [*film], "picture": picture}
 
 
 def described(layer):

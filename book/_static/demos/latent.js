@@ -12,6 +12,7 @@
   const SIDE = 7; // images along a side of the map
   const REACH = 2; // the plane goes from -REACH to REACH each way
   const FRESH = 24; // images of one draw
+  const FILM = 10; // images in a frame of a film
   const LAP = 6000; // milliseconds of a walk there and back
   const SLICE = 12; // milliseconds a frame for the map
 
@@ -101,7 +102,7 @@
   }
 
   class Generator {
-    // What page_weights.images wrote: latent, classes (their names) and layers.
+    // What page_weights.images wrote: latent, classes (their names), layers and film.
     constructor(content) {
       Object.assign(this, content);
     }
@@ -157,6 +158,13 @@
     return canvas;
   }
 
+  async function decoded(picture) {
+    const image = new Image();
+    image.src = `data:image/png;base64,${picture}`;
+    await image.decode();
+    return image;
+  }
+
   const digits = (values) => values.map((v) => minus(v.toFixed(1))).join(", ");
 
   class GanLatent extends Stage {
@@ -187,17 +195,22 @@
         ${slider("walk", "along the walk", { min: 0, max: 1, step: 0.01, value: 0 })}
         <div class="row">${pushButton("fresh", `Draw ${FRESH} fresh ones`)}</div>
         <canvas id="grid" role="img"></canvas>
+        <div id="learning" hidden>
+          ${slider("film", "ten vectors while it learned", { min: 0, max: 1, step: 1, value: 0 })}
+          <canvas id="frame" role="img"></canvas>
+        </div>
       </div>
       <p id="status" role="status"></p>`;
     static style = `
-      section, #live { display: grid; gap: 0.6rem; }
+      section, #live, #learning { display: grid; gap: 0.6rem; }
       #still { text-align: center; }
-      [hidden]#live, [hidden]#still, [hidden]#picker, [hidden]#which { display: none; }
+      [hidden]#live, [hidden]#still, [hidden]#picker, [hidden]#which, [hidden]#learning { display: none; }
       .stage { display: grid; gap: 0.75rem; grid-template-columns: minmax(0, 1fr); }
       #plane { aspect-ratio: 1; touch-action: none; cursor: crosshair; }
       .side { display: grid; gap: 0.4rem; justify-items: center; align-content: start; }
       #image { aspect-ratio: 1; width: 60%; }
       #grid { aspect-ratio: ${FRESH / 4} / 4; }
+      #frame { aspect-ratio: ${FILM}; }
       .choice { flex-direction: row; gap: 0.4rem; align-items: center; }
       #status { min-height: 2.8em; }
       @container (min-width: 560px) {
@@ -226,7 +239,8 @@
     }
 
     say(name, value) {
-      return `${Math.round(100 * value)} %`;
+      if (name !== "film") return `${Math.round(100 * value)} %`;
+      return this.film ? `${this.film.steps[value].toLocaleString("en")} updates` : "";
     }
 
     // The button: read the weights, then show the generator at work.
@@ -245,7 +259,8 @@
       if (!this.generators[name]) {
         this.tell("Reading the generator.");
         try {
-          this.generators[name] = new Generator(await loadWeights(name));
+          const generator = (this.generators[name] = new Generator(await loadWeights(name)));
+          if (generator.film) generator.film.frames = await decoded(generator.film.picture);
         } catch (error) {
           this.tell(error.message);
           return false;
@@ -255,10 +270,22 @@
       const { classes } = this.generator;
       this.find("picker").hidden = !classes.length;
       this.fill("label", classes.map((text, i) => [i, text]));
+      this.rewind();
       this.survey();
       this.fresh();
       this.go([0, 0]);
       return true;
+    }
+
+    // The film of the generator, where it has one, at its end.
+    rewind() {
+      const { film } = this.generator;
+      this.find("learning").hidden = !film;
+      this.film = film;
+      if (!film) return;
+      this.inputs.film.max = film.steps.length - 1;
+      this.inputs.film.value = film.steps.length - 1;
+      this.read(this.inputs.film);
     }
 
     get chosen() {
@@ -330,6 +357,7 @@
 
     changed(name) {
       if (!this.generator) return;
+      if (name === "film") return; // a picture that is there
       if (name === "generator") this.load();
       else if (name === "label") {
         this.survey();
@@ -358,7 +386,16 @@
       this.drawImage("image", [this.picture], 1);
       const { clientWidth, clientHeight } = this.find("grid");
       this.drawImage("grid", this.samples, clientWidth > 4 * clientHeight ? FRESH / 2 : FRESH / 4);
+      if (this.film) this.drawFrame();
       this.report();
+    }
+
+    drawFrame() {
+      const { film, side, state } = this;
+      const { ctx, box } = this.plane("frame", [0, 1], [0, 1], { margin: [0, 0, 0, 0] });
+      ctx.imageSmoothingEnabled = false;
+      ctx.drawImage(film.frames, 0, state.film * side, FILM * side, side, 0, 0, box.right, box.bottom);
+      this.find("frame").setAttribute("aria-label", `What ten vectors of noise became after ${this.say("film", state.film)}.`);
     }
 
     drawPlane() {
