@@ -242,7 +242,9 @@ class Chapter:
         windows, features : int
             Windows that will be cut, or judged, and the columns of each.
         copies, name, remedy
-            As in `room.check`; `copies` of all that the chapter makes of them.
+            As in `room.check`; `copies` of all that the chapter makes of them, measured
+            on a large run and with the networks in it: of a small one it says too
+            little, which no memory lacks.
         seconds : float
             What this takes on 2 cores, were the windows of 24 days, such as a training.
             Longer ones take longer in proportion, and by `UNFUSED` where recurrent
@@ -271,7 +273,7 @@ class Chapter:
         if minutes > 2 * self.minutes or needed > LARGE:
             print(
                 f"this size: about {_minutes(minutes)} on 2 CPU cores, "
-                f"{needed / 1e9:.1f} GB of memory for its windows"
+                f"{needed / 1e9:.1f} GB of memory"
             )
 
     def finish(
