@@ -9,17 +9,15 @@ two cheap generators: one Gaussian and a mixture of them, in the first principal
 components of the pixels.
 
 The bars are those of the digits, and the mean over the three trainings of the plain
-pair is held to them. The last line is JSON; the same goes to
-benchmarks/image_scores.json, a set of data that is not asked for keeping what it had.
+pair is held to them. The last line is JSON; the same goes into the package, where
+chapter 04 reads it. A set of data that is not asked for keeps what it had.
 """
 
 import argparse
 import json
-from pathlib import Path
 
 from gan_notes import load_images, notebooks
 
-OUT = Path(__file__).with_suffix(".json")
 DRAWN, SEED = 10_000, 1
 TRAIN = {"mnist": 4_000, "fashion": 60_000}  # the rest is held out
 THREE = [f"dcgan-mnist-{i}" for i in range(3)]
@@ -86,7 +84,8 @@ def main():
     notebooks.threads(recurrent=False)
     from gan_notes.evaluation import images as judges
 
-    result = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {}
+    out = judges.SCORES
+    result = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
     for data in chosen:
         train, held_out = split(data)
         candidates = judges.baselines(train, DRAWN)
@@ -101,7 +100,7 @@ def main():
         if data == "mnist":
             result[data]["bars"] = held(table)
         result[data] |= notebooks.provenance()
-    OUT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result))
 
 

@@ -576,8 +576,7 @@ def test_a_long_run_says_so_and_a_short_one_does_not(monkeypatch, capsys):
     chapter.expect(8_000, 20, copies=10, seconds=500)
     minutes = 1 + 500 * 5 * notebooks.UNFUSED / 60  # 120 days are 5 times 24
     assert capsys.readouterr().out == (
-        f"this size: about {minutes:.0f} min on 2 CPU cores, "
-        "1.5 GB of memory\n"
+        f"this size: about {minutes:.0f} min on 2 CPU cores, 1.5 GB of memory\n"
     )
     parameters["sequence_length"] = 24
     chapter.expect(8_000, 20, copies=10, seconds=50)

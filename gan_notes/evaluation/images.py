@@ -25,6 +25,7 @@ from gan_notes.models.dcgan import IMAGE_SHAPE, MOMENTUM, STRIDE, kernels
 from gan_notes.training import draws, loop
 
 STORED = Path(__file__).parent / "stored" / "image_recipes.json"
+SCORES = STORED.with_name("image_scores.json")  # of what ships
 CLASSES = 10
 JUDGES = {"mnist": "judge-mnist", "fashion": "judge-fashion"}  # shipped, by their data
 NEIGHBOURS = 5  # k of Naeem et al. (2020)
@@ -460,6 +461,32 @@ def recipes(data: str = "mnist") -> tuple[pd.DataFrame, dict]:
     about["trainings"] = [run for run in about["trainings"] if run["data"] == data]
     mine = rows[rows["data"] == data].drop(columns="data").reset_index(drop=True)
     return mine.dropna(axis="columns", how="all"), about
+
+
+def stored_scores(data: str = "mnist") -> tuple[pd.DataFrame, dict]:
+    """Return how the shipped generators of images score, computed before.
+
+    Parameters
+    ----------
+    data : str
+        "mnist" or "fashion".
+
+    Returns
+    -------
+    table : DataFrame
+        What `image_scores` returned for 10,000 images of each generator, of baselines
+        and of real images: a row for each.
+    about : dict
+        "drawn", "seed", the bars that digits were held to, versions and hardware.
+
+    Examples
+    --------
+    >>> table, about = stored_scores()
+    >>> about["drawn"], bool(table.loc["copycat", "coverage"] > 0.9)
+    (10000, True)
+    """
+    about = json.loads(SCORES.read_text(encoding="utf-8"))[data]
+    return pd.DataFrame.from_dict(about.pop("rows"), orient="index"), about
 
 
 def probabilities(classifier: keras.Model, images: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from conftest import benchmark
 from gan_notes.evaluation import images
 
 image_scores = benchmark("image_scores")
-STORED = json.loads(image_scores.OUT.read_text(encoding="utf-8"))
+STORED = json.loads(images.SCORES.read_text(encoding="utf-8"))
 
 
 def test_every_shipped_generator_of_digits_is_scored():
