@@ -20,7 +20,9 @@ def test_the_generators_are_listed(capsys):
     assert main(["generate", "--list"]) == 0
     listed = capsys.readouterr().out.split()
     assert listed == pretrained.generators()
-    assert {"dcgan", "gan_ring_0"} <= set(listed) < set(gan_notes.pretrained())
+    assert (
+        {"dcgan2016-mnist-0", "gan_ring_0"} <= set(listed) < set(gan_notes.pretrained())
+    )
     assert SERIES
 
 
@@ -56,11 +58,15 @@ def test_prices_and_returns_of_one_draw_agree(name, tmp_path, capsys):
 
 def test_images_go_into_an_array(tmp_path):
     path = tmp_path / "digits.npy"
-    assert main(["generate", "dcgan", "--n", "2", "--output", str(path)]) == 0
+    assert (
+        main(["generate", "dcgan2016-mnist-0", "--n", "2", "--output", str(path)]) == 0
+    )
     digits = np.load(path)
     assert (digits.shape, digits.dtype) == ((2, 28, 28, 1), "float32")
     assert abs(digits).max() <= 1
-    np.testing.assert_array_equal(digits, pretrained.load("dcgan").generate(2, seed=0))
+    np.testing.assert_array_equal(
+        digits, pretrained.load("dcgan2016-mnist-0").generate(2, seed=0)
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,12 +74,15 @@ def test_images_go_into_an_array(tmp_path):
     [
         (["nobody", "--output", "x.npy"], "'nobody' is no shipped generator"),
         (["toolbox_gru", "--output", "x.npy"], "is no shipped generator"),
-        (["dcgan"], "--output FILE"),
+        (["dcgan2016-mnist-0"], "--output FILE"),
         (["--output", "x.npy"], "give a NAME"),
-        (["dcgan", "--output", "x.txt"], "ends in none of"),
-        (["dcgan", "--output", "none/x.npy"], "there is no folder"),
-        (["dcgan", "--n", "0", "--output", "x.npy"], "n: 0 is no whole number"),
-        (["dcgan", "--output", "x.csv"], "write .npy"),
+        (["dcgan2016-mnist-0", "--output", "x.txt"], "ends in none of"),
+        (["dcgan2016-mnist-0", "--output", "none/x.npy"], "there is no folder"),
+        (
+            ["dcgan2016-mnist-0", "--n", "0", "--output", "x.npy"],
+            "n: 0 is no whole number",
+        ),
+        (["dcgan2016-mnist-0", "--output", "x.csv"], "write .npy"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_line(options, said, tmp_path, monkeypatch, capsys):

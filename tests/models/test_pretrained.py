@@ -57,8 +57,8 @@ def test_a_film_ends_with_what_the_shipped_generator_draws(name):
 
 
 def test_weights_without_a_film_say_which_have_one():
-    with pytest.raises(ValueError, match="'dcgan' kept no film"):
-        pretrained.film("dcgan")
+    with pytest.raises(ValueError, match="'dcgan-mnist-0' kept no film"):
+        pretrained.film("dcgan-mnist-0")
 
 
 @pytest.mark.long
@@ -165,20 +165,23 @@ def test_damaged_weights_are_named_with_the_remedy(tmp_path, monkeypatch, conten
     if content is not None:
         (tmp_path / "gan_ring_0.weights.h5").write_bytes(content)
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
-    with pytest.raises(ValueError, match=r"damaged.*pip install --force-reinstall"):
+    with pytest.raises(
+        ValueError,
+        match=r"damaged.*pip install --force-reinstall --no-deps .gan-notes @ git",
+    ):
         pretrained.load("gan_ring_0")
 
 
 def test_steps_that_are_done_are_said():
     images, _ = load_images("mnist")
-    gan = pretrained.load("dcgan", images[:4000])
+    gan = pretrained.load("dcgan2016-mnist-0", images[:4000])
     with pytest.warns(UserWarning, match="12,000 steps are done"):
         gan.fit(images[:4000], steps=100, batch_size=64, verbose=0)
 
 
 def test_the_shipped_dcgan_makes_images():
     images, _ = load_images("mnist")
-    gan = pretrained.load("dcgan", images[:4000])
+    gan = pretrained.load("dcgan2016-mnist-0", images[:4000])
     synthetic = gan.generate(64, seed=0)
     assert len(gan.loss_history)
     assert synthetic.shape == (64, 28, 28, 1)
@@ -189,9 +192,11 @@ def test_the_shipped_dcgan_makes_images():
 @pytest.mark.long
 def test_a_new_training_begins_as_the_shipped_dcgan_did():
     images, _ = load_images("mnist")
-    shipped = pretrained.load("dcgan", images[:4000])
+    shipped = pretrained.load("dcgan2016-mnist-0", images[:4000])
     keras.utils.set_random_seed(0)
-    gan = GAN(dcgan.build_generator(), dcgan.build_discriminator(), name="dcgan")
+    gan = GAN(
+        dcgan.build_generator(), dcgan.build_discriminator(), name="dcgan2016-mnist-0"
+    )
     history = gan.fit(images[:4000], steps=20, batch_size=64, verbose=0)
     np.testing.assert_allclose(
         history, shipped.loss_history.loc[[10, 20]], rtol=1e-2, atol=1e-2
