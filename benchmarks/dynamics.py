@@ -121,7 +121,7 @@ def main():
             "first": first,
             **notebooks.provenance(),
         }
-        about.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        record.keep(about, found, first=True)  # two may have measured: one counts
     steps = budgets(json.loads(about.read_text(encoding="utf-8"))["milliseconds"])
     for seed in SEEDS:
         for toy in [options.toy] if options.toy else collapse.TOYS:
@@ -129,7 +129,7 @@ def main():
                 path = place(folder, toy, name, seed)
                 if not path.exists():
                     found = list(rows(toy, name, seed, steps[name]))
-                    path.write_text(json.dumps(found) + "\n", encoding="utf-8")
+                    record.keep(path, found)
                     print(toy, name, seed, found[-1], flush=True)
     return None if options.toy else collect(folder)
 

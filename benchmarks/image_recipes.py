@@ -35,7 +35,7 @@ import pandas as pd
 import record
 import stacked_digits
 
-from gan_notes.data.images import stack_digits
+from gan_notes.data.images import TRAIN, stack_digits
 from gan_notes.evaluation import images as judges
 from gan_notes.models import dcgan
 from gan_notes.models.gan import GAN
@@ -162,7 +162,7 @@ def parts_of(data):
     if data != "stacks":
         return image_scores.split(data)
     images, labels = load_images("mnist")
-    first = slice(image_scores.TRAIN["mnist"])
+    first = slice(TRAIN["mnist"])
     n = stacked_digits.DRAWN
     return stack_digits(images[first], labels[first], n)[0], None
 
@@ -188,7 +188,7 @@ def train(name, seed, parts, judge):
             drawn[gan.step] = gan.generate(n, seed=1)
             judging += time.process_time() - now
 
-    failed = {}
+    told = {}
     try:
         gan.fit(
             real,
@@ -198,7 +198,11 @@ def train(name, seed, parts, judge):
             verbose=0,
         )
     except FloatingPointError as error:  # a result: the recipe diverges
-        failed = {"failed": str(error)}
+        told = {"failed": str(error)}
+    history = gan.loss_history.loc[:FIRST, ["d_loss", "g_loss"]].tail(1)
+    told |= {"first": history.iloc[0].to_dict()} if len(history) else {}
+    if not drawn:  # it diverged before
+        return {"rows": {}, **told}
     if held_out is None:
         counted = {
             step: stacked_digits.kept(judges.classify_stacks(judge, images))
@@ -208,8 +212,7 @@ def train(name, seed, parts, judge):
     else:
         table = judges.image_scores(drawn, real, held_out, judge=judge).loc[[*drawn]]
     table.insert(0, "minutes", pd.Series(minutes))
-    first = gan.loss_history.loc[FIRST, ["d_loss", "g_loss"]].to_dict()
-    return {"rows": table.to_dict("index"), "first": first, **failed}
+    return {"rows": table.to_dict("index"), **told}
 
 
 def path_of(folder, data, name, seed):
@@ -276,7 +279,7 @@ def main():
             run = {"data": data, "name": name, "seed": seed}
             run |= train(name, seed, parts, judge)
             run |= {"commit": record.commit(), **notebooks.provenance()}
-            path.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+            record.keep(path, run)
             print(data, name, seed, run.get("failed", run["rows"]), flush=True)
     return None
 

@@ -17,9 +17,9 @@ import argparse
 import json
 
 from gan_notes import load_images, notebooks
+from gan_notes.data.images import TRAIN
 
 DRAWN, SEED = 10_000, 1
-TRAIN = {"mnist": 4_000, "fashion": 60_000}  # the rest is held out
 THREE = [f"dcgan-mnist-{i}" for i in range(3)]
 # At least so much, or at most: of the mean over three trainings on digits.
 BARS = {

@@ -1,7 +1,10 @@
 """What scripts that store a table share: the commit it was made by, and its layout."""
 
+import contextlib
 import json
+import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 
@@ -11,6 +14,19 @@ def commit():
     return subprocess.run(
         git, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
     ).stdout.strip()
+
+
+def keep(path, value, *, first=False):
+    """Write `value` as JSON, whole or not at all; with `first`, unless it is there."""
+    text = json.dumps(value, indent=1) + "\n"
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-") as folder:
+        made = Path(folder, path.name)
+        made.write_text(text, encoding="utf-8")
+        if not first:
+            os.replace(made, path)
+        elif not path.exists():
+            with contextlib.suppress(FileExistsError):  # another process was first
+                os.link(made, path)
 
 
 def write(path, about, rows):

@@ -27,12 +27,12 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from gan_notes.data.images import stack_digits
+from gan_notes.data.images import TRAIN, stack_digits
 from gan_notes.evaluation import images as judges
 from gan_notes.models import dcgan
 
 OUT = Path(__file__).with_suffix(".json")
-TRAIN, SHAPE, MODES = 4_000, (28, 28, 3), 1_000
+LEARNT, SHAPE, MODES = TRAIN["mnist"], (28, 28, 3), 1_000
 DRAWN = 25_600  # as Metz et al. (2017) and Srivastava et al. (2017) draw
 STEPS, BATCH = 6_000, 64
 
@@ -56,8 +56,8 @@ def main():
     notebooks.repeatable(0)
     images, labels = load_images("mnist")
     judge = judges.load_judge("mnist")
-    real, classes = stack_digits(images[:TRAIN], labels[:TRAIN], drawn)
-    fresh, _ = stack_digits(images[TRAIN:], labels[TRAIN:], drawn)
+    real, classes = stack_digits(images[:LEARNT], labels[:LEARNT], drawn)
+    fresh, _ = stack_digits(images[LEARNT:], labels[LEARNT:], drawn)
     gan = dcgan.plain_gan(steps=steps, shape=SHAPE, name="stacked")
     began = time.process_time()
     gan.fit(

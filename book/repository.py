@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = ("*.md", "*.yml", "*.toml", "*.cff", "book/*.md", "book/*.ipynb")
+FILES = ("*.md", "*.yml", "*.toml", "*.cff", "book/*.md", "book/*.ipynb",
+         "gan_notes/models/pretrained.py")  # fmt: skip
 URL = re.compile(r"https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?/?")
 
 

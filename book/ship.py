@@ -116,7 +116,9 @@ def claim(folder, origin):
         ) != origin:
             raise ValueError(
                 f"checkpoint_dir: {folder} holds the training of {found}, "
-                f"this is {origin}; choose another folder."
+                f"this is {origin}; go on with it in a checkout of that commit "
+                f"(git worktree add OTHER {found['commit']}), or choose "
+                "another folder."
             )
     elif any(folder.iterdir()):
         raise ValueError(

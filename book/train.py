@@ -24,6 +24,7 @@ from PIL import Image
 
 from gan_notes import load_images, load_prices, make_windows, notebooks
 from gan_notes.data import toys
+from gan_notes.data.images import TRAIN
 from gan_notes.models import pretrained
 
 DJIA = ["BA", "CAT", "DIS", "GE", "IBM", "KO"]
@@ -31,8 +32,6 @@ RETURNS_STEPS, RETURNS_BATCH = 10_000, 256
 TIMEGAN_STEPS = 10_000  # a phase
 IMAGE_STEPS, IMAGE_BATCH = 12_000, 64
 FILM, FRAMES = 10, 24  # images in a frame; frames, the sooner the denser
-# Images in front of the held-out ones, which nothing is trained on.
-TRAIN_IMAGES = {"mnist": 4_000, "fashion": 60_000}
 # What ships in float16: all of it, or the part that only judged.
 HALF = {"dcgan": "", "judge": "", "returns": "discriminator"}
 
@@ -101,7 +100,7 @@ def fit_timegan(x, name, options, **settings):
 def images(data):
     """Return the training images of a set, and their labels."""
     pixels, labels = load_images(data)
-    n = TRAIN_IMAGES[data]
+    n = TRAIN[data]
     return pixels[:n], labels[:n]
 
 
@@ -184,7 +183,7 @@ def judge(name, options, *, data, epochs, rotation):
         checkpoint_dir=options.checkpoint_dir,
     )
     pixels, labels = load_images(data)
-    held_out = slice(TRAIN_IMAGES[data], None)
+    held_out = slice(TRAIN[data], None)
     right = judges.classify(network, pixels[held_out]) == labels[held_out]
     return {"held_out_accuracy": float(right.mean())}
 

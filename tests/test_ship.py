@@ -104,7 +104,9 @@ def test_weights_are_shipped_with_where_they_come_from(
     # Other code, or other parameters: nothing of that folder is theirs.
     (repository / "code.py").write_text("2\n", encoding="utf-8")
     assert ship.main([str(page), *given_]) == 1
-    assert "holds the training of" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "holds the training of" in said
+    assert f"(git worktree add OTHER {about['commit']})" in said
 
 
 def test_files_of_something_else_are_not_shipped(page, repository, tmp_path, capsys):
@@ -270,7 +272,7 @@ def test_a_recipe_ships_a_generator_of_images(name, repository, tmp_path, monkey
 
 @pytest.mark.long
 def test_a_judge_ships_with_its_accuracy(repository, tmp_path, monkeypatch):
-    monkeypatch.setitem(train.TRAIN_IMAGES, "mnist", 640)
+    monkeypatch.setitem(train.TRAIN, "mnist", 640)
     for pool in ("INTRAOP", "INTEROP"):
         monkeypatch.setenv(f"TF_NUM_{pool}_THREADS", "1")
     short = functools.partial(train.judge, data="mnist", epochs=4, rotation=0)

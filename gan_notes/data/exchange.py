@@ -98,8 +98,8 @@ def read_windows(
     FileNotFoundError
         There is no such file.
     ValueError
-        It cannot be read; columns are missing or in another order; windows differ in
-        length; a day comes twice.
+        It cannot be read; columns are missing or in another order; windows, days or
+        values are no numbers; windows differ in length; a day comes twice.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -134,9 +134,15 @@ def read_windows(
             f"{path.name} has the columns {', '.join(columns)}, the real data "
             f"{', '.join(tickers)}; give both the same tickers in the same order."
         )
-    wrong = [name for name in columns if not pd.api.types.is_numeric_dtype(found[name])]
+    wrong = [name for name in names if not pd.api.types.is_numeric_dtype(found[name])]
     if wrong:
         raise ValueError(f"{path.name}: {wrong[0]} holds text; give numbers.")
+    for key in KEYS:
+        if (blank := found[key].isna()).any():
+            raise ValueError(
+                f"{path.name}: data row {int(blank.argmax()) + 1} has no {key}; number "
+                f"the windows, and the days of each, from 0."
+            )
     if found.duplicated(KEYS).any():
         window, day = found.loc[found.duplicated(KEYS), KEYS].iloc[0]
         raise ValueError(f"{path.name}: window {window} has day {day} twice; keep one.")

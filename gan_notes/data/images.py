@@ -16,6 +16,9 @@ from gan_notes.data import package_files
 
 # What Keras downloads once and then keeps in its cache, by our names and by its own.
 KERAS_SETS = {"mnist-full": "mnist", "fashion": "fashion_mnist", "cifar10": "cifar10"}
+# Of a shuffled set, what is in front of the held-out images: whatever ships was trained
+# on no other, and is judged on the rest.
+TRAIN = {"mnist": 4_000, "fashion": 60_000}
 TEST = 10_000  # images at the end of each of these: the test set of its authors
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -55,8 +58,9 @@ def load_images(
     Raises
     ------
     ValueError
-        An unknown name; a folder without images, a file that is none, or images of
-        several shapes; an array of another shape or range.
+        An unknown name; a folder without images, a file that is none or has more than
+        8 bits a channel, or images of several shapes; an array of another shape or
+        range.
     ConnectionError
         Keras's cache does not hold the set, and the network does not give it.
 
@@ -190,6 +194,11 @@ def _folder(
     for path in paths:
         try:
             with Image.open(path) as file:
+                if file.mode == "F" or file.mode.startswith("I"):
+                    raise ValueError(
+                        f"source: {path} has more than 8 bits a channel (mode "
+                        f"{file.mode}); save it with 8."
+                    )
                 if shape is None:
                     kind = "L" if file.mode in ("1", "L", "LA") else "RGB"
                     image = np.asarray(file.convert(kind))

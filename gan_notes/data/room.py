@@ -10,15 +10,23 @@ from pathlib import Path
 
 import psutil
 
-LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container on Linux
+# Of a container on Linux: its limit, and what of it is taken.
+CONTAINER = Path("/sys/fs/cgroup")
 REMEDY = "take a shorter one, fewer tickers or a shorter period"
 
 
 def free() -> int:
     """Return the bytes that a process may still take, of its machine or container."""
     found = psutil.virtual_memory().available
-    limit = LIMIT.read_text(encoding="ascii").strip() if LIMIT.exists() else "max"
-    return found if limit == "max" else min(found, int(limit))
+    if not (CONTAINER / "memory.max").exists():
+        return found
+    limit = (CONTAINER / "memory.max").read_text(encoding="ascii").strip()
+    if limit == "max":
+        return found
+    taken = int((CONTAINER / "memory.current").read_text(encoding="ascii"))
+    rows = (CONTAINER / "memory.stat").read_text(encoding="ascii").splitlines()
+    cached = int(dict(row.split() for row in rows)["inactive_file"])  # given back
+    return max(0, min(found, int(limit) - taken + cached))
 
 
 def check(

@@ -170,8 +170,9 @@ def _check_column(whole, column, ticker, name, positive) -> pd.Series:
     if len(wrong):
         raise ValueError(
             f"{ticker}: {name} has {wrong.iloc[0]:g} on {_day(wrong.index[0])}, which "
-            "is no price; correct it, or for measurements use transform='levels' "
-            "(positive=False here)."
+            "is no price; correct it. Are these measurements? Then say so: by "
+            "positive=False here, transform='levels' in chapter 06, values='levels' in "
+            "chapter 07, --values levels for `gan_notes score`."
         )
     return column
 

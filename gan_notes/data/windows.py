@@ -5,7 +5,9 @@ Chapter 05 looks at the windows, 06 trains on them, 07 judges on their changes.
 
 from __future__ import annotations
 
+import bisect
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -266,9 +268,14 @@ def make_windows(
     span = sequence_length + (transform != "levels")  # days that a window needs
     cut = _training_days(len(prices), train_fraction)
     if cut < span or len(prices) - cut < 2 * span:
-        need = len(prices)
-        while (c := _training_days(need, train_fraction)) < span or need - c < 2 * span:
-            need += 1
+        most = math.ceil(2 * span / min(train_fraction, 1 - train_fraction)) + 1
+        days = range(min(most, sys.maxsize))  # in as many there is room for both
+
+        def enough(n):
+            c = _training_days(n, train_fraction)
+            return c >= span and n - c >= 2 * span
+
+        need = bisect.bisect_left(days, True, lo=len(prices), key=enough)
         raise ValueError(
             f"sequence_length: windows of {sequence_length} need at least {need:,} "
             f"rows to train, keep a gap and test, but there are {len(prices):,}; use a "

@@ -7,6 +7,7 @@ a table differs from the next by what its name says.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import keras
 import tensorflow as tf
@@ -98,7 +99,8 @@ class Unrolled(GAN):
         weights = [tf.convert_to_tensor(w.value) for w in D.trainable_variables]
 
         def answer(x, weights):
-            return D.stateless_call(weights, fixed, x, training=True)[0]
+            ahead = partial(D.stateless_call, weights, fixed, training=True)
+            return logits(x, D=lambda x: ahead(x)[0])
 
         for _ in range(self.ahead):
             with tf.GradientTape() as tape:

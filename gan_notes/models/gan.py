@@ -384,9 +384,13 @@ class GAN(StepModel):
         """Return the D that G meets in its update, (n, ...) to (n, 1): as it is now."""
         return logits
 
-    def _logits(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-        """Return D's logits, in float32 whatever it computes in; of z's labels."""
-        logits = tf.cast(self.discriminator(x, training=True), tf.float32)
+    def _logits(self, x: tf.Tensor, z: tf.Tensor, D: Callable | None = None):
+        """Return D's logits, in float32 whatever it computes in; of z's labels.
+
+        `D` may be another than the discriminator as it is: a function of x.
+        """
+        D = D or partial(self.discriminator, training=True)
+        logits = tf.cast(D(x), tf.float32)
         if not self.classes:
             return logits
         return tf.reduce_sum(logits * z[:, self.latent_dim :], axis=1, keepdims=True)

@@ -20,6 +20,7 @@ from gan_notes.models.base import StepModel
 from gan_notes.training import checkpoint
 
 FOLDER = Path(__file__).parent / "weights"
+SOURCE = "gan-notes @ git+https://github.com/gan-notes/gan_notes"
 FILM_SEED = 2  # of the noise whose images a film shows
 
 
@@ -84,8 +85,8 @@ def load(name: str, *data: np.ndarray) -> keras.Model:
         training = checkpoint.read(path)
     except (ValueError, FileNotFoundError) as error:
         raise ValueError(
-            f"the shipped weights {name!r} are damaged ({path}); install gan-notes "
-            f"again: pip install --force-reinstall --no-deps gan-notes"
+            f"the shipped weights {name!r} are damaged ({path}); install again: pip "
+            f"install --force-reinstall --no-deps '{SOURCE}'"
         ) from error
     model = keras.saving.deserialize_keras_object(about["model"])
     with checkpoint.without_optimizers(model):

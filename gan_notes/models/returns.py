@@ -20,7 +20,7 @@ from gan_notes.data.transforms import Transform
 from gan_notes.models import layers
 from gan_notes.models.base import Priced, StepModel
 from gan_notes.models.gan import GAN
-from gan_notes.training import loop
+from gan_notes.training import checkpoint, loop
 
 UNITS = 48  # of the generator's GRU
 WIDTH, DEPTH = 256, 3  # of the critic's hidden layers
@@ -326,11 +326,13 @@ class ReturnsGAN(Priced, GAN):
 
     def _calibration(self) -> list[dict]:
         """Return a rank table per ticker; it follows from the weights alone."""
-        if self._calibrated is None or self._calibrated[0] != self.step:
+        with self.averaged():
+            weights = checkpoint.fingerprint(*self.get_weights())
+        if self._calibrated is None or self._calibrated[0] != weights:
             values = self.drawn(CALIBRATION, 0).astype(float)
             columns = values[..., : self.features].reshape(-1, self.features).T
             self._calibrated = (
-                self.step,
+                weights,
                 [transforms.rank_table(column) for column in columns],
             )
         return self._calibrated[1]

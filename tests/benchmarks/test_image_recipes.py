@@ -8,6 +8,7 @@ import pytest
 from conftest import benchmark
 
 from gan_notes import load_images
+from gan_notes.data.images import TRAIN
 from gan_notes.evaluation import images
 from gan_notes.models.gan import GAN
 
@@ -100,10 +101,13 @@ def test_runs_are_kept_and_not_done_again(tmp_path, monkeypatch):
 
 
 @pytest.mark.long
-def test_a_training_that_diverges_is_kept_as_a_failure(monkeypatch):
+@pytest.mark.parametrize("done", [20, 10])
+def test_a_training_that_diverges_is_kept_as_a_failure(monkeypatch, done):
+    """Behind the only time at which it is judged, or before it."""
+
     class Diverging(GAN):
-        def fit(self, *arguments, **options):
-            super().fit(*arguments, **options)
+        def fit(self, *arguments, steps, **options):
+            super().fit(*arguments, steps=done, **options)
             raise FloatingPointError("d_loss is nan")
 
     whole = image_recipes.of_2016(0, kernel=2)
@@ -116,7 +120,8 @@ def test_a_training_that_diverges_is_kept_as_a_failure(monkeypatch):
     parts, judge = (pixels[:4000], pixels[4000:]), images.load_judge()
     run = image_recipes.train("2016", 0, parts, judge)
     assert run["failed"] == "d_loss is nan"
-    assert list(run["rows"]) == [20]
+    assert list(run["rows"]) == [20] * (done == 20)
+    assert set(run["first"]) == {"d_loss", "g_loss"}
 
 
 @pytest.mark.long
@@ -153,7 +158,7 @@ def test_the_first_steps_are_what_is_stored(name):
     (run,) = [x for x in about["trainings"] if (x["name"], x["seed"]) == (name, 1)]
     keras.utils.set_random_seed(1)
     gan, first = image_recipes.RECIPES[name](1), image_recipes.FIRST
-    pixels = load_images()[0][: image_recipes.image_scores.TRAIN["mnist"]]
+    pixels = load_images()[0][: TRAIN["mnist"]]
     history = gan.fit(pixels, steps=first, batch_size=image_recipes.BATCH, verbose=0)
     found = history.loc[first, ["d_loss", "g_loss"]].to_dict()
     assert found == pytest.approx(run["first"], rel=0.01, abs=0.01)

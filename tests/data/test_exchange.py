@@ -37,6 +37,8 @@ def table(**columns):
         (table(day=[0, 0, 0, 1]), "w.csv: window 0 has day 0 twice; keep one"),
         (table(window=[0, 0, 0, 1], day=[0, 1, 2, 0]), "windows have 1 to 3 days"),
         (table(KO=["1", "2", "3", "x"]), "w.csv: KO holds text"),
+        (table(day=["30/01", "31/01"] * 2), "w.csv: day holds text"),
+        (table(window=[0, 0, None, 1]), "w.csv: data row 3 has no window; number"),
     ],
 )
 def test_a_wrong_table_is_named(tmp_path, columns, message):

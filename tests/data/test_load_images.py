@@ -102,6 +102,17 @@ def test_a_corrupt_image_is_named(folder):
         load_images(folder)
 
 
+@pytest.mark.parametrize(("kind", "mode"), [("uint16", "I;16"), ("float32", "F")])
+def test_images_of_more_than_eight_bits_are_refused(tmp_path, kind, mode):
+    """Pillow would clip them: nearly all to white, or to black."""
+    ramp = np.linspace(0, 65535 if kind == "uint16" else 1, 64).reshape(8, 8)
+    path = tmp_path / "ramp.tif"
+    Image.fromarray(ramp.astype(kind)).save(path)
+    for shape in (None, (4, 4, 1)):
+        with pytest.raises(ValueError, match=rf"ramp\.tif has more than 8.*{mode}\)"):
+            load_images(tmp_path, shape=shape)
+
+
 def test_an_empty_folder(tmp_path):
     with pytest.raises(ValueError, match="holds no image"):
         load_images(tmp_path)

@@ -52,12 +52,17 @@ def test_the_refusal_has_parameter_figures_and_remedy(available):
 
 def test_what_is_free_is_the_machine_s_or_the_container_s(tmp_path, monkeypatch):
     machine = psutil.virtual_memory().available
-    monkeypatch.setattr(room, "LIMIT", tmp_path / "memory.max")
+    monkeypatch.setattr(room, "CONTAINER", tmp_path)
     assert room.free() == pytest.approx(machine, rel=0.5)  # it changes all the time
-    room.LIMIT.write_text("max\n", encoding="ascii")
+    told = {"memory.max": "max", "memory.current": "900000"}
+    told["memory.stat"] = "anon 700000\ninactive_file 50000\nactive_file 9"
+    for name, text in told.items():
+        (tmp_path / name).write_text(f"{text}\n", encoding="ascii")
     assert room.free() > 1_000_000
-    room.LIMIT.write_text("1000000\n", encoding="ascii")
-    assert room.free() == 1_000_000
+    (tmp_path / "memory.max").write_text("1000000\n", encoding="ascii")
+    assert room.free() == 150_000  # what is taken is not free, what is cached is
+    (tmp_path / "memory.max").write_text("800000\n", encoding="ascii")
+    assert room.free() == 0
 
 
 def test_windows_are_refused_before_they_are_cut(available, monkeypatch):

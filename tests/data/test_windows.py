@@ -480,6 +480,12 @@ def test_too_few_rows_says_how_many_are_needed(kind, need):
     assert len(make_windows(walk(need), transform=kind).test) == 1
 
 
+@pytest.mark.parametrize("fraction", [1e-9, 1e-300, 1 - 1e-12])
+def test_a_fraction_that_no_table_has_is_refused_at_once(fraction):
+    with pytest.raises(ValueError, match=r"need at least \d[\d,]{9,} rows"):
+        make_windows(walk(300), train_fraction=fraction)
+
+
 @returns_only
 @pytest.mark.parametrize("row", [5, -1])  # in either period
 def test_logarithms_of_what_is_not_positive_are_refused(kind, row):

@@ -1,5 +1,7 @@
 """The cures of chapter 03: what each changes, and nothing else."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -94,7 +96,7 @@ def g_velocity(gan, theta, psi):
     real, z = tf.zeros((4, 1)), tf.ones((4, 1))
     with tf.GradientTape() as tape:
         synthetic = gan.generator(z)
-        facing = gan.facing(gan.discriminator, real, synthetic)
+        facing = gan.facing(partial(gan._logits, z=z), real, synthetic)
         loss = losses.minimax(facing(real), facing(synthetic))[1]
     return -float(tape.gradient(loss, gan.generator.layers[-1].bias)[0])
 
@@ -115,7 +117,7 @@ def test_looking_ahead_agrees_with_updates_that_are_made():
     copy = keras.models.clone_model(gan.discriminator)
     copy.set_weights(gan.discriminator.get_weights())
     points = gan.generate(16, seed=1)
-    facing = gan.facing(gan.discriminator, RING[:16], tf.constant(points))
+    facing = gan.facing(partial(gan._logits, z=None), RING[:16], tf.constant(points))
     sgd = keras.optimizers.SGD(gan.ahead_rate)
     for _ in range(gan.ahead):
         with tf.GradientTape() as tape:
@@ -126,14 +128,17 @@ def test_looking_ahead_agrees_with_updates_that_are_made():
 
 
 @pytest.mark.long
-def test_no_look_ahead_is_a_gan():
+@pytest.mark.parametrize("classes", [0, 3])
+def test_no_look_ahead_is_a_gan(classes):
+    """Also of a conditional one, whose D has a logit for each class."""
+    labels = np.arange(len(RING)) % 3 if classes else None
     runs = []
     for kind, options in ((GAN, {}), (cures.Unrolled, {"ahead": 0})):
         keras.utils.clear_session()
         keras.utils.set_random_seed(0)
-        players = cures.network(4, 2), cures.network(2, 1)
-        gan = kind(*players, **options)
-        gan.fit(RING, steps=20, batch_size=32, verbose=0)
+        players = cures.network(4 + classes, 2), cures.network(2, classes or 1)
+        gan = kind(*players, classes=classes, **options)
+        gan.fit(RING, labels, steps=20, batch_size=32, verbose=0)
         runs.append(gan.generate(8, seed=0))
     np.testing.assert_allclose(*runs, rtol=1e-5, atol=1e-6)
 

@@ -128,6 +128,15 @@ def test_calibrated_values_have_the_scores_of_a_normal(trained):
         assert (np.diff(x[..., i].ravel()[order]) >= 0).all()  # a monotone map
 
 
+def test_other_weights_are_calibrated_anew():
+    """Of as many steps: the table follows from the weights, not from their age."""
+    one, other = make(seed=1), make(seed=2)
+    model = make(seed=1)
+    np.testing.assert_array_equal(model.generate(5, seed=0), one.generate(5, seed=0))
+    model.set_weights(other.get_weights())
+    np.testing.assert_array_equal(model.generate(5, seed=0), other.generate(5, seed=0))
+
+
 def test_generate_uses_the_averages_and_leaves_the_weights(trained):
     before = [v.numpy() for v in trained.generator.trainable_variables]
     averages = trained.g_optimizer._model_variables_moving_average
