@@ -287,7 +287,7 @@ def _drive(
                     future = client.submit(
                         sweep_run.execute,
                         book.plan.name, book.plan.text, run, book.store.absolute,
-                        "checkpoint_dir" in book.plan.defaults, timeout, hosts, gpus,
+                        timeout, hosts, gpus,
                         pure=False, resources=asked, key=f"{run.key}-{uuid.uuid4()}",
                     )  # fmt: skip
                     running[future] = run

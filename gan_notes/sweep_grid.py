@@ -26,10 +26,14 @@ MAX_SETS = 100_000
 
 @dataclass(frozen=True)
 class Run:
-    """One set of parameters: those of the grid, and the hash of all of them."""
+    """One set of parameters: those of the grid, and the hash of all of them.
+
+    A run that trains is given a folder for its checkpoint.
+    """
 
     key: str
     parameters: dict
+    trains: bool
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,8 @@ def plan(notebook: str | Path, grid: str | Path) -> Plan:
         if key in seen:
             raise ValueError(f"grid: sets {seen[key]} and {number} are the same run.")
         seen[key] = number
-        runs.append(Run(key, values))
+        trains = "checkpoint_dir" in whole and whole.get("train", True)
+        runs.append(Run(key, values, trains))
     text = notebook.read_text(encoding="utf-8")
     return Plan(notebook.name, text, runs, defaults)
 

@@ -38,7 +38,6 @@ def execute(
     text: str,
     run: Run,
     address: str,
-    checkpoints: bool,
     timeout: float | None,
     hosts: Mapping[str, int],
     gpus: list[str],
@@ -52,8 +51,6 @@ def execute(
     run : Run
     address : str
         Of the sweep's folder, as `Store` takes it.
-    checkpoints : bool
-        The notebook has a parameter ``checkpoint_dir``; on a disk the run gets one.
     timeout : float
         Seconds from the first cell to the last; None for no limit.
     hosts : dict of host name to int
@@ -77,7 +74,7 @@ def execute(
     began = time.monotonic()
     with store.workspace() as folder:
         values = run.parameters | {"output_dir": "."}
-        if checkpoints and store.local:
+        if run.trains and store.local:
             values["checkpoint_dir"] = f"../checkpoints/{run.key}"
         with (folder / "log.txt").open("w", encoding="utf-8") as log:
             log.write(f"{name} on {socket.gethostname()}\n")

@@ -13,11 +13,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, read, write_notebook
+from conftest import ROOT, by_chapter, read, write_notebook
 from hypothesis import given
 from hypothesis import strategies as st
+from test_sweep import grid, inside, without_kernels
 
-from gan_notes import __main__, notebooks
+from gan_notes import __main__, notebooks, sweep
 from gan_notes.data import room
 
 LEGAL = {
@@ -535,6 +536,23 @@ def opened(name, **values):
         if "parameters" in cell.metadata.get("tags", []):
             space.update(values)
     return "", space
+
+
+@by_chapter
+def test_every_chapter_begins_in_a_sweep_whether_it_trains_or_not(
+    path, tmp_path, monkeypatch
+):
+    """Its parameters and its checks, with the values that a run of the sweep gets."""
+    code = [cell.source for cell in read(path).cells if cell.cell_type == "code"]
+    cells = ["from gan_notes import notebooks", *code[1:3], "chapter.finish()"]
+    page = write_notebook(tmp_path / path.name, cells)
+    sets = grid(tmp_path, "[{seed: 1}, {train: true}, {train: false}]")
+    values = without_kernels(monkeypatch)
+    with inside(1) as cluster:
+        made = sweep.sweep(page, sets, str(tmp_path / "out"), scheduler=cluster)
+    assert not list(made.failed["error"])
+    kept = {v["train"]: "checkpoint_dir" in v for v in values if "train" in v}
+    assert kept == {True: True, False: False}
 
 
 @pytest.mark.parametrize("name", ["06_timegan", "07_judging"])

@@ -9,11 +9,12 @@ import os
 import re
 import sys
 import time
+from pathlib import Path
 
 import fsspec
 import pandas as pd
 import pytest
-from conftest import ROOT, tab, write_notebook
+from conftest import ROOT, read, tab, write_notebook
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
@@ -553,6 +554,23 @@ def cluster():
     """Return the address of a cluster of one worker inside this process."""
     with inside(1) as address:
         yield address
+
+
+def without_kernels(monkeypatch):
+    """Execute a sweep's notebooks in this process; return the values that they get."""
+    given_ = []
+
+    def execute(source, output, values, **_):
+        given_.append(values)
+        names = {}
+        with contextlib.chdir(Path(output).parent):
+            for cell in read(source).cells:
+                exec(cell.source, names)
+                if "parameters" in cell.metadata.get("tags", []):
+                    names.update(values)
+
+    monkeypatch.setattr(notebooks, "execute", execute)
+    return given_
 
 
 def test_runs_side_by_side_share_the_cores(monkeypatch):
