@@ -125,16 +125,17 @@ def sweep(
         raise ValueError(f"timeout: {timeout} is not allowed; give seconds above 0.")
     if workers and scheduler:
         raise ValueError("workers: a cluster has its own; leave it out.")
-    planned = plan(notebook, grid)
     store = Store(str(output))
+    before = _record(store) if resume else {}
+    planned = plan(notebook, grid, before.get("last", ""))
     book = _Book(planned, store)
     if dry_run:
-        book.look(resume)
+        book.look(resume, before.get("code"))
         return book.outcome()
     gpus = _gpus(workers) if gpu and not scheduler else []
     with store.alone():
-        book.look(resume)
-        record = {"notebook": planned.name, "code": planned.code}
+        book.look(resume, before.get("code"))
+        record = {"notebook": planned.name, "code": planned.code, "last": planned.last}
         store.write("sweep.json", json.dumps(record).encode())
         try:
             if book.waiting:
@@ -145,6 +146,22 @@ def sweep(
         except _Lost as error:
             book.stopped = str(error)
         return book.close()
+
+
+def _record(store: Store) -> dict:
+    """Return what an earlier sweep has noted of itself in its folder."""
+    before = store.read("sweep.json")
+    if not before:
+        return {}
+    try:
+        record = json.loads(before)
+        notebooks.check({"end": record.get("last", "")})
+        return record | {"code": record["code"]}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"output: {store.address}/sweep.json is damaged; if the runs there are of "
+            "this notebook, remove it."
+        ) from error
 
 
 class _Lost(RuntimeError):
@@ -161,31 +178,25 @@ class _Book:
         self.rows: list[tuple] = []
         self.stopped = ""
 
-    def look(self, resume: bool) -> None:
-        """Find out what is finished already, and whether it may be gone on with."""
+    def look(self, resume: bool, code: str | None) -> None:
+        """Find out what is finished already, and whether it may be gone on with.
+
+        `code` is of the notebook of the runs there, as far as it is known.
+        """
         there = self.store.keys()
         if not there:  # nothing that could be lost, or mixed with what comes
             return
-        before = self.store.read("sweep.json")
         if not resume:
             raise ValueError(
                 f"output: {self.store.address} holds a sweep already ({len(there)} "
                 "finished); go on by --resume, or give another folder."
             )
-        if before:
-            try:
-                code = json.loads(before)["code"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(
-                    f"output: {self.store.address}/sweep.json is damaged; if the runs "
-                    f"there are of {self.plan.name}, remove it."
-                ) from error
-            if code != self.plan.code:
-                raise ValueError(
-                    f"output: the runs in {self.store.address} are of another version "
-                    f"of {self.plan.name}, whose code has changed since; give another "
-                    "folder, or set the notebook back."
-                )
+        if code not in (None, self.plan.code):
+            raise ValueError(
+                f"output: the runs in {self.store.address} are of another version "
+                f"of {self.plan.name}, whose code has changed since; give another "
+                "folder, or set the notebook back."
+            )
         candidates = [key for key in self.runs if key in there]
         for start in range(0, len(candidates), CHUNK):
             some = candidates[start : start + CHUNK]

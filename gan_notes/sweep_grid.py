@@ -18,6 +18,7 @@ from pathlib import Path
 import yaml
 
 from gan_notes import notebooks
+from gan_notes.data import yahoo
 
 # What a grid may be; a larger one is a slip, or is better cut in two.
 MAX_GRID_BYTES = 10_000_000
@@ -38,12 +39,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """A notebook and the runs that a grid makes of it."""
+    """A notebook and the runs that a grid makes of it.
+
+    `last` is the `end` of runs on Yahoo's prices that name none.
+    """
 
     name: str
     text: str
     runs: list[Run]
     defaults: dict
+    last: str
 
     @property
     def code(self) -> str:
@@ -140,13 +145,17 @@ def read_grid(path: str | Path) -> list[dict[str, str]]:
     ]
 
 
-def plan(notebook: str | Path, grid: str | Path) -> Plan:
+def plan(notebook: str | Path, grid: str | Path, last: str = "") -> Plan:
     """Check a whole grid against a notebook, by name, type and range.
 
     Parameters
     ----------
     notebook, grid : paths
         A relative path of a file in the grid is looked up from the current folder.
+    last : str
+        The day, YYYY-MM-DD, that becomes `end` where a run on Yahoo's prices leaves it
+        empty; by default yesterday. A chapter would ask the clock, and the runs of a
+        sweep would have other data after midnight.
 
     Raises
     ------
@@ -167,14 +176,24 @@ def plan(notebook: str | Path, grid: str | Path) -> Plan:
         )
     defaults = {name: _literal(each["default"]) for name, each in known.items()}
     values_of = _Reader(known, notebook.name)
+    yesterday = f"{yahoo.period(None, None)[1]:%Y-%m-%d}"
+    last = last or yesterday
     runs, seen = [], {}
     for number, texts in enumerate(read_grid(grid), 1):
         try:
             values = values_of(texts)
-            notebooks.check(defaults | values)
+            whole = defaults | values
+            by_clock = whole.get("source") == "yahoo" and "end" in whole
+            if by_clock and not whole["end"]:
+                values["end"] = whole["end"] = last
+            notebooks.check(whole)
+            if by_clock and whole["end"] > max(last, yesterday):
+                raise ValueError(
+                    f"end: {whole['end']} is not over, so that runs would differ in "
+                    f"their data; leave it empty for {last}, or give an earlier day."
+                )
         except ValueError as error:
             raise ValueError(f"grid: set {number}: {error}") from error
-        whole = defaults | values
         key = digest({n: whole[n] for n in whole if n not in notebooks.FOLDERS})[:16]
         if key in seen:
             raise ValueError(f"grid: sets {seen[key]} and {number} are the same run.")
@@ -182,7 +201,7 @@ def plan(notebook: str | Path, grid: str | Path) -> Plan:
         trains = "checkpoint_dir" in whole and whole.get("train", True)
         runs.append(Run(key, values, trains))
     text = notebook.read_text(encoding="utf-8")
-    return Plan(notebook.name, text, runs, defaults)
+    return Plan(notebook.name, text, runs, defaults, last)
 
 
 class _Text(yaml.BaseLoader):

@@ -27,6 +27,7 @@ from gan_notes import (
     sweep_report,
     sweep_run,
 )
+from gan_notes.data import yahoo
 
 PARAMETERS = """seed = 0  # type: int  draws
 steps = 5  # type: int  updates
@@ -224,6 +225,34 @@ def test_a_relative_file_is_the_planner_s(tmp_path, monkeypatch, planned, name):
     assert run.parameters[name] == str(tmp_path / "numbers.csv")
 
 
+@pytest.fixture
+def today(monkeypatch):
+    """Return a function that sets the last complete day."""
+
+    def day(text):
+        period = (None, pd.Timestamp(text))
+        monkeypatch.setattr(yahoo, "period", lambda *_: period)
+
+    return day
+
+
+def test_what_the_clock_would_choose_is_chosen_once(planned, today):
+    today("2026-03-01")
+    sets = "product: {source: [yahoo, sample]}\nsets: [{end: ''}, {end: 2026-02-01}]"
+    made = planned(sets)
+    ends = [run.parameters["end"] for run in made.runs]
+    assert ends == ["2026-03-01", "", "2026-02-01", "2026-02-01"]
+    assert planned("- source: yahoo").runs[0].key == made.runs[0].key
+    with pytest.raises(ValueError, match="sets 1 and 2 are the same run"):
+        planned("[{source: yahoo}, {source: yahoo, end: 2026-03-01}]")
+    with pytest.raises(ValueError, match="end: 2026-03-02 is not over, so that"):
+        planned("- {source: yahoo, end: 2026-03-02}")
+    with pytest.raises(ValueError, match="'2026-03-02' is after end '2026-03-01'"):
+        planned("- {source: yahoo, start: 2026-03-02}")
+    today("2026-03-02")
+    assert planned("- source: yahoo").runs[0].key != made.runs[0].key
+
+
 def test_a_notebook_that_could_leave_nothing_is_refused(tmp_path):
     book = write_notebook(tmp_path / "a.ipynb", ["", "seed = 0  # type: int", "1"])
     with pytest.raises(ValueError, match=r"a\.ipynb has no parameter output_dir"):
@@ -373,9 +402,10 @@ def test_another_version_of_the_notebook_is_not_mixed_in(tmp_path):
     page(tmp_path, "noise = 2 * noise")
     with pytest.raises(ValueError, match=r"another version of page\.ipynb, whose code"):
         states(book, path, output, resume=True)
-    record.write_text("{", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"sweep\.json is damaged; .* remove it"):
-        states(book, path, output, resume=True)
+    for damaged in ("{", "[]", "{}", '{"code": "", "last": "soon"}'):
+        record.write_text(damaged, encoding="utf-8")
+        with pytest.raises(ValueError, match=r"sweep\.json is damaged; .* remove it"):
+            states(book, path, output, resume=True)
 
 
 def test_a_sweep_that_finished_nothing_is_in_nobody_s_way(tmp_path):
@@ -627,6 +657,28 @@ def test_a_cluster_that_cannot_do_the_work_is_refused(
     monkeypatch.setattr(sweep, "ANSWER", 5)
     with inside(0) as address, pytest.raises(RuntimeError, match="has no workers; st"):
         sweep.sweep(book, path, bucket, scheduler=address, resume=True)
+
+
+def test_a_sweep_of_yahoo_s_prices_does_not_move_with_the_clock(
+    tmp_path, cluster, today, monkeypatch
+):
+    book, output = page(tmp_path), str(tmp_path / "out")
+    path = grid(tmp_path, "- {source: yahoo, seed: 1}")
+    values = without_kernels(monkeypatch)
+    today("2026-03-01")
+    sweep.sweep(book, path, output, scheduler=cluster)
+    more = grid(tmp_path, "- {source: yahoo, seed: 1}\n- {source: yahoo, seed: 2}")
+    for day in ("2026-03-02", "2026-02-28"):  # the clock may be set back
+        today(day)
+        looked = sweep.sweep(book, more, output, resume=True, dry_run=True)
+        assert looked.runs["state"].tolist() == ["finished", "waiting"]
+        assert looked.runs["end"].tolist() == ["2026-03-01"] * 2
+    made = sweep.sweep(book, more, output, resume=True, scheduler=cluster)
+    assert made.complete
+    assert [(v["seed"], v["end"]) for v in values] == [
+        (1, "2026-03-01"),
+        (2, "2026-03-01"),
+    ]
 
 
 # The summary and the report
