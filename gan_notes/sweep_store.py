@@ -117,9 +117,13 @@ class Store:
                 with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                     found[path] = Path(path).read_bytes()
         elif paths:
-            found = self.fs.cat(list(paths), on_error="omit")
+            found = self.fs.cat(list(paths), on_error="return")
         results = {}
         for path, content in found.items():
+            if isinstance(content, FileNotFoundError):
+                continue
+            if isinstance(content, Exception):
+                raise content
             with contextlib.suppress(ValueError):
                 results[paths[path]] = whole(content)
         return results

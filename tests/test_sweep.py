@@ -545,6 +545,29 @@ def test_what_is_left_of_a_failed_run_is_replaced_and_removed(store):
     assert not store.fs.exists(store.path("failed", "a"))
 
 
+def test_what_cannot_be_read_is_not_taken_for_unfinished(tmp_path, bucket, monkeypatch):
+    book, path = page(tmp_path), grid(tmp_path, "product: {seed: [0, 1, 2]}")
+    first, second, _ = sweep.plan(book, path).runs
+    store = sweep.Store(bucket)
+    leave(store, "runs", first.key, json.dumps(result(0)))
+    leave(store, "runs", second.key, json.dumps(result(1)))
+    assert states(book, path, bucket, resume=True) == {
+        0: "finished",
+        1: "finished",
+        2: "waiting",
+    }
+    cat_file = store.fs.cat_file
+
+    def busy(path, **options):
+        if second.key in path:
+            raise OSError("503 Slow Down")
+        return cat_file(path, **options)
+
+    monkeypatch.setattr(store.fs, "cat_file", busy)
+    with pytest.raises(ValueError, match=r"cannot be used \(503 Slow Down\); what was"):
+        states(book, path, bucket, resume=True)
+
+
 def test_metrics_are_uploaded_last(bucket, monkeypatch):
     store, put = sweep.Store(bucket), []
     monkeypatch.setattr(store.fs, "put_file", lambda source, target: put.append(target))
