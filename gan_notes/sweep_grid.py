@@ -160,8 +160,9 @@ def plan(notebook: str | Path, grid: str | Path, last: str = "") -> Plan:
     Raises
     ------
     ValueError
-        The first set that is not allowed: its number and what `notebooks.run` says, or
-        two sets that are the same.
+        A default of the notebook that is an expression or of another type; the first
+        set that is not allowed: its number and what `notebooks.run` says; two sets that
+        are the same.
     """
     import papermill
 
@@ -174,7 +175,7 @@ def plan(notebook: str | Path, grid: str | Path, last: str = "") -> Plan:
             f"{notebook.name} has no parameter output_dir, so it leaves no metrics to "
             "collect; a chapter's last cell shows how: chapter.finish(...)."
         )
-    defaults = {name: _literal(each["default"]) for name, each in known.items()}
+    defaults = {name: _default(name, each) for name, each in known.items()}
     values_of = _Reader(known, notebook.name)
     yesterday = f"{yahoo.period(None, None)[1]:%Y-%m-%d}"
     last = last or yesterday
@@ -247,11 +248,25 @@ class _Reader:
         return self.read[name, text]
 
 
-def _literal(default: str):
+def _default(name: str, parameter: Mapping) -> object:
+    """Return the value that a notebook gives a parameter."""
+    text, declared = parameter["default"], parameter["inferred_type_name"]
     try:
-        return ast.literal_eval(default)
-    except (ValueError, SyntaxError):
-        return default
+        value = ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError) as error:
+        raise ValueError(
+            f"{name}: its default in the notebook, {text}, is an expression, whose "
+            "value only its kernel knows; write the value."
+        ) from error
+    kind, allowed = notebooks.TYPES.get(declared, (type(value), ""))
+    if kind is float and type(value) is int:
+        value = float(value)  # as a grid's text would be read
+    if value is not None and type(value) is not kind:
+        raise ValueError(
+            f"{name}: its default in the notebook, {text}, is not of the type that "
+            f"stands beside it, {declared}; write {allowed}."
+        )
+    return value
 
 
 def digest(content: object) -> str:

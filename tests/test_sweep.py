@@ -259,6 +259,38 @@ def test_a_notebook_that_could_leave_nothing_is_refused(tmp_path):
         sweep.plan(book, grid(tmp_path, "- seed: 1"))
 
 
+@pytest.mark.parametrize(
+    ("default", "message"),
+    [
+        ("2 * 1000", "its default in the notebook, 2 * 1000, is an expression, whose"),
+        ("os.cpu_count()", "its default in the notebook, os.cpu_count(), is an expr"),
+        ("{[]: 1}", "is an expression"),
+        ("'5'", "'5', is not of the type that stands beside it, int; write a whole"),
+        ("True", "is not of the type that stands beside it, int; write a whole"),
+    ],
+)
+@pytest.mark.parametrize("name", ["own", "steps"])
+def test_a_default_that_is_no_value_is_refused_by_name(
+    tmp_path, name, default, message
+):
+    """Of a chapter's own parameter too, which only the table at the end would show."""
+    cells = ["import os", f"output_dir = ''  # type: str\nseed = 0  # type: int\n"
+             f"{name} = {default}  # type: int", ""]  # fmt: skip
+    book = write_notebook(tmp_path / "a.ipynb", cells)
+    with pytest.raises(ValueError, match=f"^{name}: its default") as error:
+        sweep.plan(book, grid(tmp_path, "- seed: 1"))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_default_is_the_same_run_as_its_value_in_a_grid(tmp_path):
+    cells = ["", "output_dir = ''  # type: str\nnoise = 1  # type: float\n"
+             "words = None  # type: str", ""]  # fmt: skip
+    book = write_notebook(tmp_path / "a.ipynb", cells)
+    with pytest.raises(ValueError, match="sets 1 and 2 are the same run"):
+        sweep.plan(book, grid(tmp_path, "[{}, {noise: 1}]"))
+
+
 def test_the_grid_of_the_page_is_one_of_its_chapter(tmp_path):
     page = (ROOT / "book" / "how_to_use.md").read_text(encoding="utf-8")
     chapter = re.search(r"gan_notes sweep (\w+\.ipynb) grid\.yaml", page).group(1)
