@@ -146,6 +146,18 @@ def test_run_names_a_missing_notebook(tmp_path, capsys):
     assert "there is no such notebook" in capsys.readouterr().err
 
 
+def test_run_says_what_to_install_where_papermill_is_missing(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "papermill", None)
+    page = notebook(tmp_path / "page.ipynb")
+    assert __main__.main(["run", str(page), str(tmp_path / "out.ipynb")]) == 1
+    said = capsys.readouterr().err
+    assert said == (
+        "gan_notes: run: papermill is not installed; pip install 'gan-notes[sweep]'.\n"
+    )
+
+
 def papermill(page, output, *parameters):
     return subprocess.run(
         [sys.executable, "-m", "papermill", page, output, *parameters],

@@ -800,11 +800,19 @@ def test_a_parameter_with_the_name_of_a_column_is_told_apart(tmp_path):
     assert (row["value"], row["value given"]) == (0.5, 8)
 
 
-def test_without_its_extra_a_sweep_says_what_to_install(capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "gan_notes.sweep", None)
+@pytest.mark.parametrize("module", ["dask.distributed", "papermill"])
+def test_without_its_extra_a_sweep_says_what_to_install(
+    tmp_path, capsys, monkeypatch, module
+):
+    monkeypatch.delitem(sys.modules, "gan_notes.sweep")
     monkeypatch.delattr("gan_notes.sweep")
-    assert __main__.main(["sweep", "a", "b", "--output", "c"]) == 1
-    assert "pip install 'gan-notes[sweep]'" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, module, None)
+    book, path = str(page(tmp_path)), str(grid(tmp_path, "- seed: 0"))
+    assert __main__.main(["sweep", book, path, "--output", str(tmp_path / "o")]) == 1
+    assert capsys.readouterr().err == (
+        f"gan_notes: sweep: {module} is not installed; pip install 'gan-notes[sweep]'."
+        "\n"
+    )
 
 
 def test_a_metric_of_no_candidate_is_shown(tmp_path):
