@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import reprlib
 import shutil
 import tempfile
 import time
@@ -38,6 +39,8 @@ FEW_CORES = 4
 # Seconds a kernel has to answer; papermill's 60 are too few for a machine at full load.
 KERNEL_START = 180
 
+# Whole numbers of more digits fit no table.
+MAX_DIGITS = 18
 # the word behind `# type:`, for parameters that one chapter alone has
 TYPES = {
     "int": (int, "a whole number"),
@@ -512,14 +515,17 @@ def read(name: str, text: str, declared: str = "") -> object:
         )
     if kind is str:
         return text
-    if kind is int and re.fullmatch(r"-?\d[\d_]*", text):
-        return int(text)
+    if kind is int and re.fullmatch(r"-?\d+(_\d+)*", text):
+        if len(text) <= MAX_DIGITS:
+            return int(text)
+        allowed += f", of at most {MAX_DIGITS} digits"
     if kind is bool and text.lower() in ("true", "false"):
         return text.lower() == "true"
     if kind is float:
         with contextlib.suppress(ValueError):
             return float(text)
-    raise ValueError(f"{name}: {text!r} is not allowed; give {allowed}.")
+    shown = reprlib.repr(text)  # of a long one the ends
+    raise ValueError(f"{name}: {shown} is not allowed; give {allowed}.")
 
 
 def _has_nvidia_driver() -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import math
 import os
 import sys
 import uuid
@@ -121,8 +122,11 @@ def sweep(
     for name, value, least in (("workers", workers, 1), ("retries", retries, 0)):
         if value is not None and value < least:
             raise ValueError(f"{name}: {value} is not allowed; give at least {least}.")
-    if timeout is not None and not timeout > 0:
-        raise ValueError(f"timeout: {timeout} is not allowed; give seconds above 0.")
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise ValueError(
+            f"timeout: {timeout} is not allowed; give seconds above 0, or leave it out "
+            "for no limit."
+        )
     if workers and scheduler:
         raise ValueError("workers: a cluster has its own; leave it out.")
     store = Store(str(output))

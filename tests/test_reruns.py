@@ -88,6 +88,7 @@ def test_start_after_end():
 @given(st.integers(0, 2**31 - 1), st.booleans(), st.text("abc/.-_ ", max_size=9))
 def test_text_of_the_command_line_comes_back_as_it_was(number, flag, text):
     assert notebooks.read("seed", str(number)) == number
+    assert notebooks.read("seed", f"{number:_}") == number
     assert notebooks.read("train", str(flag)) is flag
     assert notebooks.read("output_dir", text) == text
 
@@ -118,6 +119,13 @@ def notebook(path, body="pass"):
         ),
         (["steps", "0"], "steps: 0 is not allowed; give a whole number"),
         (["steps", "1e3"], "steps: '1e3' is not allowed; give a whole number"),
+        (["steps", "1_"], "steps: '1_' is not allowed; give a whole number"),
+        (["steps", "1__0"], "steps: '1__0' is not allowed; give a whole number"),
+        (
+            ["steps", "9" * 5000],
+            "steps: '999999999999...9999999999999' is not allowed; give a whole number "
+            "of at least 1, of at most 18 digits.",
+        ),
         (["train", "maybe"], "train: 'maybe' is not allowed; give True"),
         (["noise", "loud"], "noise: 'loud' is not allowed; give a number."),
         (["bare", "2"], "bare: the notebook does not say its type; write `# type: int"),

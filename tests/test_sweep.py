@@ -103,6 +103,8 @@ REFUSED = [
     ("stepz: [1]", "set 1: stepz: page.ipynb has no such parameter. It has: "),
     ("steps: [5, 0]", "set 2: steps: 0 is not allowed; give a whole number"),
     ("steps: [1e3]", "set 1: steps: '1e3' is not allowed; give a whole number"),
+    ("steps: [1_]", "set 1: steps: '1_' is not allowed; give a whole number"),
+    (f"steps: [{'9' * 5000}]", "set 1: steps: '999999999999...9999999999999' is not"),
     ("noise: [loud]", "set 1: noise: 'loud' is not allowed; give a number."),
     ("bare: [2]", "set 1: bare: the notebook does not say its type"),
     ("output_dir: [x]", "set 1: output_dir: the sweep gives each run its own"),
@@ -514,6 +516,7 @@ def test_an_address_is_no_pattern(tmp_path):
         ({"retries": -1}, "retries: -1 is not allowed; give at least 0"),
         ({"timeout": 0}, "timeout: 0 is not allowed; give seconds above 0"),
         ({"timeout": math.nan}, "timeout: nan is not allowed"),
+        ({"timeout": math.inf}, "timeout: inf is not allowed; .* leave it out for no"),
         ({"workers": 2, "scheduler": "tcp://x"}, "workers: a cluster has its own"),
     ],
 )
