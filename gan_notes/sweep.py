@@ -178,7 +178,7 @@ class _Book:
     def __init__(self, planned: Plan, store: Store):
         self.plan, self.store = planned, store
         self.runs = {run.key: run for run in planned.runs}
-        self.seconds, self.errors = {}, {}
+        self.seconds, self.errors, self.left = {}, {}, {}
         self.rows: list[tuple] = []
         self.stopped = ""
 
@@ -236,7 +236,10 @@ class _Book:
                 "run": [run.key for run in self.plan.runs],
                 "state": [self._state(run.key) for run in self.plan.runs],
                 "seconds": [self.seconds.get(run.key) for run in self.plan.runs],
-                "error": [self.errors.get(run.key, "") for run in self.plan.runs],
+                "error": [
+                    self.errors.get(run.key) or self.left.get(run.key, "")
+                    for run in self.plan.runs
+                ],
             }
         )
         given = pd.DataFrame(
@@ -317,9 +320,12 @@ def _drive(
             for future in done:
                 run = running.pop(future)
                 try:
-                    future.result()
+                    left = future.result()
                     book.collect(run.key)
                     bar.update()
+                    if left:
+                        book.left[run.key] = left
+                        bar.write(f"{run.key}: finished, but {left}", file=sys.stderr)
                 except Exception as error:
                     said = sweep_run.said_of(error)
                     if tried[run.key] <= retries:

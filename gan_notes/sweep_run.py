@@ -41,7 +41,7 @@ def execute(
     timeout: float | None,
     hosts: Mapping[str, int],
     gpus: list[str],
-) -> None:
+) -> str:
     """Execute one run, on a worker of Dask's, and move its folder in.
 
     Parameters
@@ -58,6 +58,12 @@ def execute(
     gpus : list of str
         On a cluster of this machine: the run sees one of them, the worker's. Empty: no
         choice is made here.
+
+    Returns
+    -------
+    str
+        What an earlier attempt has left and could not be removed, in one line; most
+        often empty. The run is finished all the same.
 
     Raises
     ------
@@ -92,8 +98,14 @@ def execute(
         store.move_in(folder, "failed" if said else "runs", run.key)
     if said:
         raise RuntimeError(said)
-    store.remove("failed", run.key)
-    store.remove("checkpoints", run.key)
+    left = []
+    for kind in ("failed", "checkpoints"):
+        try:
+            store.remove(kind, run.key)
+        except Exception as error:  # a bucket has errors of its own
+            reason = getattr(error, "strerror", None) or error
+            left.append(f"{kind}/{run.key} could not be removed ({reason})")
+    return " ".join("; ".join(left).split())
 
 
 def share(slots: int) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import errno
 import io
 import json
 import math
@@ -15,6 +16,7 @@ import fsspec
 import pandas as pd
 import pytest
 from conftest import ROOT, read, tab, write_notebook
+from fsspec.implementations.local import LocalFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
@@ -580,6 +582,19 @@ def test_what_is_left_of_a_failed_run_is_replaced_and_removed(store):
     assert not store.fs.exists(store.path("failed", "a"))
 
 
+def test_what_cannot_be_removed_is_no_secret(store, monkeypatch):
+    """Where a bucket does not answer, fsspec says that nothing exists."""
+
+    def busy(*_, **__):
+        raise OSError("503 Slow Down")
+
+    leave(store, "failed", "a", "1")
+    monkeypatch.setattr(store.fs, "info", busy)
+    monkeypatch.setattr(store.fs, "rm", busy)
+    with pytest.raises(OSError, match="503 Slow Down"):
+        store.remove("failed", "a")
+
+
 def test_what_cannot_be_read_is_not_taken_for_unfinished(tmp_path, bucket, monkeypatch):
     book, path = page(tmp_path), grid(tmp_path, "product: {seed: [0, 1, 2]}")
     first, second, _ = sweep.plan(book, path).runs
@@ -737,6 +752,30 @@ def test_a_sweep_of_yahoo_s_prices_does_not_move_with_the_clock(
         (1, "2026-03-01"),
         (2, "2026-03-01"),
     ]
+
+
+def test_a_finished_run_counts_though_what_it_left_cannot_be_removed(
+    tmp_path, cluster, monkeypatch, capsys
+):
+    book, path, output = page(tmp_path), grid(tmp_path, "- seed: 0"), tmp_path / "out"
+    (run,) = sweep.plan(book, path).runs
+    for kind in ("failed", "checkpoints"):
+        (output / kind / run.key).mkdir(parents=True)
+    without_kernels(monkeypatch)
+    remove = LocalFileSystem.rm
+
+    def stubborn(self, path, **options):
+        if "failed" in path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        remove(self, path, **options)
+
+    monkeypatch.setattr(LocalFileSystem, "rm", stubborn)
+    made = sweep.sweep(book, path, str(output), scheduler=cluster)
+    assert made.complete
+    said = f"failed/{run.key} could not be removed (Permission denied)"
+    assert made.runs["error"].tolist() == [said]
+    assert f"{run.key}: finished, but {said}\n" in capsys.readouterr().err
+    assert not list((output / "checkpoints").iterdir())
 
 
 # The summary and the report
