@@ -350,6 +350,9 @@ def begin(
 ) -> Chapter:
     """Check a notebook's parameters, fix the seed, say where and how long it runs.
 
+    A ``metrics.json`` that an earlier run left in ``output_dir`` is removed: one is
+    there only where `finish` has written all of a run.
+
     Parameters
     ----------
     name : str
@@ -380,6 +383,8 @@ def begin(
     made = folders(parameters)
     parameters |= made
     namespace.update(made)
+    if "output_dir" in made:
+        (Path(made["output_dir"]) / "metrics.json").unlink(missing_ok=True)
     import tensorflow as tf
 
     from gan_notes import plots

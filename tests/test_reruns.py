@@ -355,6 +355,21 @@ def test_folders_are_made_and_the_home_folder_is_meant_by_its_sign(
     assert [path.name for path in (tmp_path / "c").iterdir()] == ["metrics.json"]
 
 
+def test_results_of_an_earlier_run_are_gone_once_another_begins(tmp_path):
+    """The rerun may yet fail; one whose parameters are refused removes nothing."""
+    chapter(tmp_path).finish([{"metric": "of an earlier run"}])
+    (tmp_path / "mine.txt").touch()
+    begin = {"cpu_minutes": 1, "gpu_minutes": 1}
+    wrong = {**LEGAL, "output_dir": str(tmp_path), "steps": 0}
+    with pytest.raises(ValueError, match="steps"):
+        notebooks.begin("x", wrong, **begin)
+    assert (tmp_path / "metrics.json").exists()
+    begun = notebooks.begin("x", wrong | {"steps": 1}, **begin)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    begun.finish([{"metric": "m"}])
+    assert (tmp_path / "metrics.json").exists()
+
+
 def test_an_unknown_key_of_a_metric_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"unknown.*valeu"):
         chapter(tmp_path).finish([{"metric": "a", "valeu": 1}])
