@@ -201,10 +201,13 @@ class _Book:
                 f"of {self.plan.name}, whose code has changed since; give another "
                 "folder, or set the notebook back."
             )
-        candidates = [key for key in self.runs if key in there]
-        for start in range(0, len(candidates), CHUNK):
-            some = candidates[start : start + CHUNK]
-            for key, result in self.store.results(some).items():
+        self.find([key for key in self.runs if key in there])
+
+    def find(self, keys: list[str]) -> None:
+        """Take in those of some runs that are finished."""
+        for start in range(0, len(keys), CHUNK):
+            found = self.store.results(keys[start : start + CHUNK])
+            for key, result in found.items():
                 self.enter(key, result)
 
     def enter(self, key: str, result: dict) -> None:
@@ -265,6 +268,8 @@ class _Book:
 
     def close(self) -> Outcome:
         """Write the summary and the report."""
+        # A run may be finished and not have been seen, where the bucket was busy.
+        self.find(list(self.errors))
         made = self.outcome()
         parquet = io.BytesIO()
         made.metrics.to_parquet(parquet, index=False)

@@ -122,7 +122,7 @@ class Store:
         for path, content in found.items():
             if isinstance(content, FileNotFoundError):
                 continue
-            if isinstance(content, Exception):
+            if isinstance(content, BaseException):
                 raise content
             with contextlib.suppress(ValueError):
                 results[paths[path]] = whole(content)

@@ -778,6 +778,29 @@ def test_a_finished_run_counts_though_what_it_left_cannot_be_removed(
     assert not list((output / "checkpoints").iterdir())
 
 
+def test_a_finished_run_counts_though_it_was_not_seen_at_once(
+    tmp_path, bucket, cluster, monkeypatch
+):
+    book, path = page(tmp_path), grid(tmp_path, "- seed: 0")
+    without_kernels(monkeypatch)
+    files, told = sweep.Store(bucket).fs, []
+    cat_file = files.cat_file
+
+    def busy(path, **options):
+        content = cat_file(path, **options)
+        if not told:
+            told.append(path)
+            raise OSError("503 Slow Down")
+        return content
+
+    monkeypatch.setattr(files, "cat_file", busy)
+    made = sweep.sweep(book, path, bucket, scheduler=cluster)
+    assert [name.rpartition("/")[2] for name in told] == ["metrics.json"]
+    assert made.complete
+    assert made.runs["error"].tolist() == [""]
+    assert len(made.metrics) == 2
+
+
 # The summary and the report
 
 
