@@ -38,9 +38,9 @@ LARGE = 1e9
 FEW_CORES = 4
 # Seconds a kernel has to answer; papermill's 60 are too few for a machine at full load.
 KERNEL_START = 180
-
-# Whole numbers of more digits fit no table.
+# Longer whole numbers fit no column of a table.
 MAX_DIGITS = 18
+
 # the word behind `# type:`, for parameters that one chapter alone has
 TYPES = {
     "int": (int, "a whole number"),
