@@ -67,13 +67,15 @@ def main(arguments=None):
     chapters = [
         page for page in pages() if (ROOT / f"{page}.ipynb").exists()
     ]
+    named = {Path(page).name: page for page in chapters}
     if options.only:
-        chapters = [
-            page for page in chapters if Path(page).name in options.only
-        ]
-    if not chapters:
-        print(f"no chapter of that name in _toc.yml: {options.only}")
-        return 2
+        if unknown := [name for name in options.only if name not in named]:
+            print(
+                f"--only: no notebook of _toc.yml is called {', '.join(unknown)}; "
+                f"there are {', '.join(named)}"
+            )
+            return 2
+        chapters = [named[name] for name in named if name in options.only]
     stage(
         staging, keep=pages() if options.only or options.no_execute else []
     )

@@ -10,7 +10,9 @@ python -m gan_notes score SYNTHETIC --real PRICES --quick --output DIR
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -84,24 +86,32 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
+@contextlib.contextmanager
+def _extra(command: str) -> Iterator[None]:
+    """Say how what a command needs is installed, where it is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{command}: {error.name} is not installed; pip install 'gan-notes[sweep]'."
+        ) from error
+
+
 def _run(options: argparse.Namespace) -> None:
     from gan_notes import notebooks
 
-    notebooks.run(options.notebook, options.output, dict(options.parameters))
+    with _extra("run"):
+        notebooks.run(options.notebook, options.output, dict(options.parameters))
 
 
 def _sweep(options: argparse.Namespace) -> int:
     """Sweep, say what came of it, and return the exit code."""
-    try:
-        from gan_notes import sweep
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"sweep: {error.name} is not installed; pip install 'gan-notes[sweep]'."
-        ) from error
-
     given = dict(vars(options))
     del given["command"]
-    made = sweep.sweep(**given)
+    with _extra("sweep"):
+        from gan_notes import sweep
+
+        made = sweep.sweep(**given)
     count = made.runs["state"].value_counts().get
     print(
         f"{len(made.runs):,} runs: {count('finished', 0):,} finished, "

@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import reprlib
 import shutil
 import tempfile
 import time
@@ -37,6 +38,8 @@ LARGE = 1e9
 FEW_CORES = 4
 # Seconds a kernel has to answer; papermill's 60 are too few for a machine at full load.
 KERNEL_START = 180
+# Longer whole numbers fit no column of a table.
+MAX_DIGITS = 18
 
 # the word behind `# type:`, for parameters that one chapter alone has
 TYPES = {
@@ -347,6 +350,9 @@ def begin(
 ) -> Chapter:
     """Check a notebook's parameters, fix the seed, say where and how long it runs.
 
+    A ``metrics.json`` that an earlier run left in ``output_dir`` is removed: one is
+    there only where `finish` has written all of a run.
+
     Parameters
     ----------
     name : str
@@ -377,6 +383,8 @@ def begin(
     made = folders(parameters)
     parameters |= made
     namespace.update(made)
+    if "output_dir" in made:
+        (Path(made["output_dir"]) / "metrics.json").unlink(missing_ok=True)
     import tensorflow as tf
 
     from gan_notes import plots
@@ -512,14 +520,17 @@ def read(name: str, text: str, declared: str = "") -> object:
         )
     if kind is str:
         return text
-    if kind is int and re.fullmatch(r"-?\d[\d_]*", text):
-        return int(text)
+    if kind is int and re.fullmatch(r"-?\d+(_\d+)*", text):
+        if len(text) <= MAX_DIGITS:
+            return int(text)
+        allowed += f", of at most {MAX_DIGITS} digits"
     if kind is bool and text.lower() in ("true", "false"):
         return text.lower() == "true"
     if kind is float:
         with contextlib.suppress(ValueError):
             return float(text)
-    raise ValueError(f"{name}: {text!r} is not allowed; give {allowed}.")
+    shown = reprlib.repr(text)  # of a long one the ends
+    raise ValueError(f"{name}: {shown} is not allowed; give {allowed}.")
 
 
 def _has_nvidia_driver() -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import math
 import os
 import sys
 import uuid
@@ -121,20 +122,24 @@ def sweep(
     for name, value, least in (("workers", workers, 1), ("retries", retries, 0)):
         if value is not None and value < least:
             raise ValueError(f"{name}: {value} is not allowed; give at least {least}.")
-    if timeout is not None and not timeout > 0:
-        raise ValueError(f"timeout: {timeout} is not allowed; give seconds above 0.")
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise ValueError(
+            f"timeout: {timeout} is not allowed; give seconds above 0, or leave it out "
+            "for no limit."
+        )
     if workers and scheduler:
         raise ValueError("workers: a cluster has its own; leave it out.")
-    planned = plan(notebook, grid)
     store = Store(str(output))
+    before = _record(store) if resume else {}
+    planned = plan(notebook, grid, before.get("last", ""))
     book = _Book(planned, store)
     if dry_run:
-        book.look(resume)
+        book.look(resume, before.get("code"))
         return book.outcome()
     gpus = _gpus(workers) if gpu and not scheduler else []
     with store.alone():
-        book.look(resume)
-        record = {"notebook": planned.name, "code": planned.code}
+        book.look(resume, before.get("code"))
+        record = {"notebook": planned.name, "code": planned.code, "last": planned.last}
         store.write("sweep.json", json.dumps(record).encode())
         try:
             if book.waiting:
@@ -147,6 +152,22 @@ def sweep(
         return book.close()
 
 
+def _record(store: Store) -> dict:
+    """Return what an earlier sweep has noted of itself in its folder."""
+    before = store.read("sweep.json")
+    if not before:
+        return {}
+    try:
+        record = json.loads(before)
+        notebooks.check({"end": record.get("last", "")})
+        return record | {"code": record["code"]}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"output: {store.address}/sweep.json is damaged; if the runs there are of "
+            "this notebook, remove it."
+        ) from error
+
+
 class _Lost(RuntimeError):
     """The cluster is gone in the middle of a sweep."""
 
@@ -157,39 +178,36 @@ class _Book:
     def __init__(self, planned: Plan, store: Store):
         self.plan, self.store = planned, store
         self.runs = {run.key: run for run in planned.runs}
-        self.seconds, self.errors = {}, {}
+        self.seconds, self.errors, self.left = {}, {}, {}
         self.rows: list[tuple] = []
         self.stopped = ""
 
-    def look(self, resume: bool) -> None:
-        """Find out what is finished already, and whether it may be gone on with."""
+    def look(self, resume: bool, code: str | None) -> None:
+        """Find out what is finished already, and whether it may be gone on with.
+
+        `code` is of the notebook of the runs there, as far as it is known.
+        """
         there = self.store.keys()
         if not there:  # nothing that could be lost, or mixed with what comes
             return
-        before = self.store.read("sweep.json")
         if not resume:
             raise ValueError(
                 f"output: {self.store.address} holds a sweep already ({len(there)} "
                 "finished); go on by --resume, or give another folder."
             )
-        if before:
-            try:
-                code = json.loads(before)["code"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(
-                    f"output: {self.store.address}/sweep.json is damaged; if the runs "
-                    f"there are of {self.plan.name}, remove it."
-                ) from error
-            if code != self.plan.code:
-                raise ValueError(
-                    f"output: the runs in {self.store.address} are of another version "
-                    f"of {self.plan.name}, whose code has changed since; give another "
-                    "folder, or set the notebook back."
-                )
-        candidates = [key for key in self.runs if key in there]
-        for start in range(0, len(candidates), CHUNK):
-            some = candidates[start : start + CHUNK]
-            for key, result in self.store.results(some).items():
+        if code not in (None, self.plan.code):
+            raise ValueError(
+                f"output: the runs in {self.store.address} are of another version "
+                f"of {self.plan.name}, whose code has changed since; give another "
+                "folder, or set the notebook back."
+            )
+        self.find([key for key in self.runs if key in there])
+
+    def find(self, keys: list[str]) -> None:
+        """Take in those of some runs that are finished."""
+        for start in range(0, len(keys), CHUNK):
+            found = self.store.results(keys[start : start + CHUNK])
+            for key, result in found.items():
                 self.enter(key, result)
 
     def enter(self, key: str, result: dict) -> None:
@@ -221,7 +239,10 @@ class _Book:
                 "run": [run.key for run in self.plan.runs],
                 "state": [self._state(run.key) for run in self.plan.runs],
                 "seconds": [self.seconds.get(run.key) for run in self.plan.runs],
-                "error": [self.errors.get(run.key, "") for run in self.plan.runs],
+                "error": [
+                    self.errors.get(run.key) or self.left.get(run.key, "")
+                    for run in self.plan.runs
+                ],
             }
         )
         given = pd.DataFrame(
@@ -247,6 +268,8 @@ class _Book:
 
     def close(self) -> Outcome:
         """Write the summary and the report."""
+        # A run may be finished and not have been seen, where the bucket was busy.
+        self.find(list(self.errors))
         made = self.outcome()
         parquet = io.BytesIO()
         made.metrics.to_parquet(parquet, index=False)
@@ -287,7 +310,7 @@ def _drive(
                     future = client.submit(
                         sweep_run.execute,
                         book.plan.name, book.plan.text, run, book.store.absolute,
-                        "checkpoint_dir" in book.plan.defaults, timeout, hosts, gpus,
+                        timeout, hosts, gpus,
                         pure=False, resources=asked, key=f"{run.key}-{uuid.uuid4()}",
                     )  # fmt: skip
                     running[future] = run
@@ -302,9 +325,12 @@ def _drive(
             for future in done:
                 run = running.pop(future)
                 try:
-                    future.result()
+                    left = future.result()
                     book.collect(run.key)
                     bar.update()
+                    if left:
+                        book.left[run.key] = left
+                        bar.write(f"{run.key}: finished, but {left}", file=sys.stderr)
                 except Exception as error:
                     said = sweep_run.said_of(error)
                     if tried[run.key] <= retries:

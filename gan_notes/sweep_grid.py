@@ -18,6 +18,7 @@ from pathlib import Path
 import yaml
 
 from gan_notes import notebooks
+from gan_notes.data import yahoo
 
 # What a grid may be; a larger one is a slip, or is better cut in two.
 MAX_GRID_BYTES = 10_000_000
@@ -26,20 +27,28 @@ MAX_SETS = 100_000
 
 @dataclass(frozen=True)
 class Run:
-    """One set of parameters: those of the grid, and the hash of all of them."""
+    """One set of parameters: those of the grid, and the hash of all of them.
+
+    A run that trains is given a folder for its checkpoint.
+    """
 
     key: str
     parameters: dict
+    trains: bool
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A notebook and the runs that a grid makes of it."""
+    """A notebook and the runs that a grid makes of it.
+
+    `last` is the `end` of runs on Yahoo's prices that name none.
+    """
 
     name: str
     text: str
     runs: list[Run]
     defaults: dict
+    last: str
 
     @property
     def code(self) -> str:
@@ -136,19 +145,24 @@ def read_grid(path: str | Path) -> list[dict[str, str]]:
     ]
 
 
-def plan(notebook: str | Path, grid: str | Path) -> Plan:
+def plan(notebook: str | Path, grid: str | Path, last: str = "") -> Plan:
     """Check a whole grid against a notebook, by name, type and range.
 
     Parameters
     ----------
     notebook, grid : paths
         A relative path of a file in the grid is looked up from the current folder.
+    last : str
+        The day, YYYY-MM-DD, that becomes `end` where a run on Yahoo's prices leaves it
+        empty; by default yesterday. A chapter would ask the clock, and the runs of a
+        sweep would have other data after midnight.
 
     Raises
     ------
     ValueError
-        The first set that is not allowed: its number and what `notebooks.run` says, or
-        two sets that are the same.
+        A default of the notebook that is an expression or of another type; the first
+        set that is not allowed: its number and what `notebooks.run` says; two sets that
+        are the same.
     """
     import papermill
 
@@ -161,23 +175,34 @@ def plan(notebook: str | Path, grid: str | Path) -> Plan:
             f"{notebook.name} has no parameter output_dir, so it leaves no metrics to "
             "collect; a chapter's last cell shows how: chapter.finish(...)."
         )
-    defaults = {name: _literal(each["default"]) for name, each in known.items()}
+    defaults = {name: _default(name, each) for name, each in known.items()}
     values_of = _Reader(known, notebook.name)
+    yesterday = f"{yahoo.period(None, None)[1]:%Y-%m-%d}"
+    last = last or yesterday
     runs, seen = [], {}
     for number, texts in enumerate(read_grid(grid), 1):
         try:
             values = values_of(texts)
-            notebooks.check(defaults | values)
+            whole = defaults | values
+            by_clock = whole.get("source") == "yahoo" and "end" in whole
+            if by_clock and not whole["end"]:
+                values["end"] = whole["end"] = last
+            notebooks.check(whole)
+            if by_clock and whole["end"] > max(last, yesterday):
+                raise ValueError(
+                    f"end: {whole['end']} is not over, so that runs would differ in "
+                    f"their data; leave it empty for {last}, or give an earlier day."
+                )
         except ValueError as error:
             raise ValueError(f"grid: set {number}: {error}") from error
-        whole = defaults | values
         key = digest({n: whole[n] for n in whole if n not in notebooks.FOLDERS})[:16]
         if key in seen:
             raise ValueError(f"grid: sets {seen[key]} and {number} are the same run.")
         seen[key] = number
-        runs.append(Run(key, values))
+        trains = "checkpoint_dir" in whole and whole.get("train", True)
+        runs.append(Run(key, values, trains))
     text = notebook.read_text(encoding="utf-8")
-    return Plan(notebook.name, text, runs, defaults)
+    return Plan(notebook.name, text, runs, defaults, last)
 
 
 class _Text(yaml.BaseLoader):
@@ -223,11 +248,25 @@ class _Reader:
         return self.read[name, text]
 
 
-def _literal(default: str):
+def _default(name: str, parameter: Mapping) -> object:
+    """Return the value that a notebook gives a parameter."""
+    text, declared = parameter["default"], parameter["inferred_type_name"]
     try:
-        return ast.literal_eval(default)
-    except (ValueError, SyntaxError):
-        return default
+        value = ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError) as error:
+        raise ValueError(
+            f"{name}: its default in the notebook, {text}, is an expression, whose "
+            "value only its kernel knows; write the value."
+        ) from error
+    kind, allowed = notebooks.TYPES.get(declared, (type(value), ""))
+    if kind is float and type(value) is int:
+        value = float(value)  # as a grid's text would be read
+    if value is not None and type(value) is not kind:
+        raise ValueError(
+            f"{name}: its default in the notebook, {text}, is not of the type that "
+            f"stands beside it, {declared}; write {allowed}."
+        )
+    return value
 
 
 def digest(content: object) -> str:

@@ -38,11 +38,10 @@ def execute(
     text: str,
     run: Run,
     address: str,
-    checkpoints: bool,
     timeout: float | None,
     hosts: Mapping[str, int],
     gpus: list[str],
-) -> None:
+) -> str:
     """Execute one run, on a worker of Dask's, and move its folder in.
 
     Parameters
@@ -52,8 +51,6 @@ def execute(
     run : Run
     address : str
         Of the sweep's folder, as `Store` takes it.
-    checkpoints : bool
-        The notebook has a parameter ``checkpoint_dir``; on a disk the run gets one.
     timeout : float
         Seconds from the first cell to the last; None for no limit.
     hosts : dict of host name to int
@@ -61,6 +58,12 @@ def execute(
     gpus : list of str
         On a cluster of this machine: the run sees one of them, the worker's. Empty: no
         choice is made here.
+
+    Returns
+    -------
+    str
+        What an earlier attempt has left and could not be removed, in one line; most
+        often empty. The run is finished all the same.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def execute(
     began = time.monotonic()
     with store.workspace() as folder:
         values = run.parameters | {"output_dir": "."}
-        if checkpoints and store.local:
+        if run.trains and store.local:
             values["checkpoint_dir"] = f"../checkpoints/{run.key}"
         with (folder / "log.txt").open("w", encoding="utf-8") as log:
             log.write(f"{name} on {socket.gethostname()}\n")
@@ -95,8 +98,14 @@ def execute(
         store.move_in(folder, "failed" if said else "runs", run.key)
     if said:
         raise RuntimeError(said)
-    store.remove("failed", run.key)
-    store.remove("checkpoints", run.key)
+    left = []
+    for kind in ("failed", "checkpoints"):
+        try:
+            store.remove(kind, run.key)
+        except Exception as error:  # a bucket has errors of its own
+            reason = getattr(error, "strerror", None) or error
+            left.append(f"{kind}/{run.key} could not be removed ({reason})")
+    return " ".join("; ".join(left).split())
 
 
 def share(slots: int) -> None:

@@ -117,9 +117,13 @@ class Store:
                 with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                     found[path] = Path(path).read_bytes()
         elif paths:
-            found = self.fs.cat(list(paths), on_error="omit")
+            found = self.fs.cat(list(paths), on_error="return")
         results = {}
         for path, content in found.items():
+            if isinstance(content, FileNotFoundError):
+                continue
+            if isinstance(content, BaseException):
+                raise content
             with contextlib.suppress(ValueError):
                 results[paths[path]] = whole(content)
         return results
@@ -142,8 +146,7 @@ class Store:
         target = self.path(kind, key)
         if kind == "runs" and self.results([key]):
             return  # another sweep was first, with the same parameters
-        if self.fs.exists(target):
-            self.fs.rm(target, recursive=True)
+        self.remove(kind, key)
         if self.local:
             Path(target).parent.mkdir(exist_ok=True)
             os.replace(folder, target)
@@ -155,7 +158,8 @@ class Store:
 
     def remove(self, *names: str) -> None:
         """Remove a folder if it is there."""
-        if self.fs.exists(self.path(*names)):
+        # Not after `exists`, which says no where it could not ask.
+        with contextlib.suppress(FileNotFoundError):
             self.fs.rm(self.path(*names), recursive=True)
 
     @contextlib.contextmanager

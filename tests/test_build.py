@@ -303,9 +303,14 @@ def test_a_failure_names_notebook_cell_and_error(book, capsys):
     assert kept.cells[-2].outputs[-1].ename == "ZeroDivisionError"
 
 
-def test_an_unknown_chapter_is_named(book, capsys):
-    assert make(book, "--only", "09_none") == 2
-    assert "no chapter of that name in _toc.yml: ['09_none']" in capsys.readouterr().out
+def test_an_unknown_chapter_is_named_and_nothing_runs(book, capsys):
+    """Beside a right one too; one that nobody wrote yet has nothing to execute."""
+    assert make(book, "--only", "09_none", "01_one", "03_later") == 2
+    assert capsys.readouterr().out == (
+        "--only: no notebook of _toc.yml is called 09_none, 03_later; "
+        "there are 01_one, 02_two\n"
+    )
+    assert not (book / "_build").exists()
 
 
 def test_a_draft_leaves_out_what_is_not_written(book, capsys):

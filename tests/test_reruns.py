@@ -13,11 +13,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, read, write_notebook
+from conftest import ROOT, by_chapter, read, write_notebook
 from hypothesis import given
 from hypothesis import strategies as st
+from test_sweep import grid, inside, without_kernels
 
-from gan_notes import __main__, notebooks
+from gan_notes import __main__, notebooks, sweep
 from gan_notes.data import room
 
 LEGAL = {
@@ -87,6 +88,7 @@ def test_start_after_end():
 @given(st.integers(0, 2**31 - 1), st.booleans(), st.text("abc/.-_ ", max_size=9))
 def test_text_of_the_command_line_comes_back_as_it_was(number, flag, text):
     assert notebooks.read("seed", str(number)) == number
+    assert notebooks.read("seed", f"{number:_}") == number
     assert notebooks.read("train", str(flag)) is flag
     assert notebooks.read("output_dir", text) == text
 
@@ -117,6 +119,13 @@ def notebook(path, body="pass"):
         ),
         (["steps", "0"], "steps: 0 is not allowed; give a whole number"),
         (["steps", "1e3"], "steps: '1e3' is not allowed; give a whole number"),
+        (["steps", "1_"], "steps: '1_' is not allowed; give a whole number"),
+        (["steps", "1__0"], "steps: '1__0' is not allowed; give a whole number"),
+        (
+            ["steps", "9" * 5000],
+            "steps: '999999999999...9999999999999' is not allowed; give a whole number "
+            "of at least 1, of at most 18 digits.",
+        ),
         (["train", "maybe"], "train: 'maybe' is not allowed; give True"),
         (["noise", "loud"], "noise: 'loud' is not allowed; give a number."),
         (["bare", "2"], "bare: the notebook does not say its type; write `# type: int"),
@@ -143,6 +152,18 @@ def test_run_refuses_before_any_work(tmp_path, capsys, given_, message):
 def test_run_names_a_missing_notebook(tmp_path, capsys):
     assert __main__.main(["run", str(tmp_path / "no.ipynb"), "out.ipynb"]) == 1
     assert "there is no such notebook" in capsys.readouterr().err
+
+
+def test_run_says_what_to_install_where_papermill_is_missing(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "papermill", None)
+    page = notebook(tmp_path / "page.ipynb")
+    assert __main__.main(["run", str(page), str(tmp_path / "out.ipynb")]) == 1
+    said = capsys.readouterr().err
+    assert said == (
+        "gan_notes: run: papermill is not installed; pip install 'gan-notes[sweep]'.\n"
+    )
 
 
 def papermill(page, output, *parameters):
@@ -332,6 +353,21 @@ def test_folders_are_made_and_the_home_folder_is_meant_by_its_sign(
     assert namespace == LEGAL | expanded, "what the chapter passes on to fit"
     assert list((tmp_path / "a" / "b").iterdir()) == []
     assert [path.name for path in (tmp_path / "c").iterdir()] == ["metrics.json"]
+
+
+def test_results_of_an_earlier_run_are_gone_once_another_begins(tmp_path):
+    """The rerun may yet fail; one whose parameters are refused removes nothing."""
+    chapter(tmp_path).finish([{"metric": "of an earlier run"}])
+    (tmp_path / "mine.txt").touch()
+    begin = {"cpu_minutes": 1, "gpu_minutes": 1}
+    wrong = {**LEGAL, "output_dir": str(tmp_path), "steps": 0}
+    with pytest.raises(ValueError, match="steps"):
+        notebooks.begin("x", wrong, **begin)
+    assert (tmp_path / "metrics.json").exists()
+    begun = notebooks.begin("x", wrong | {"steps": 1}, **begin)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    begun.finish([{"metric": "m"}])
+    assert (tmp_path / "metrics.json").exists()
 
 
 def test_an_unknown_key_of_a_metric_is_named(tmp_path):
@@ -535,6 +571,23 @@ def opened(name, **values):
         if "parameters" in cell.metadata.get("tags", []):
             space.update(values)
     return "", space
+
+
+@by_chapter
+def test_every_chapter_begins_in_a_sweep_whether_it_trains_or_not(
+    path, tmp_path, monkeypatch
+):
+    """Its parameters and its checks, with the values that a run of the sweep gets."""
+    code = [cell.source for cell in read(path).cells if cell.cell_type == "code"]
+    cells = ["from gan_notes import notebooks", *code[1:3], "chapter.finish()"]
+    page = write_notebook(tmp_path / path.name, cells)
+    sets = grid(tmp_path, "[{seed: 1}, {train: true}, {train: false}]")
+    values = without_kernels(monkeypatch)
+    with inside(1) as cluster:
+        made = sweep.sweep(page, sets, str(tmp_path / "out"), scheduler=cluster)
+    assert not list(made.failed["error"])
+    kept = {v["train"]: "checkpoint_dir" in v for v in values if "train" in v}
+    assert kept == {True: True, False: False}
 
 
 @pytest.mark.parametrize("name", ["06_timegan", "07_judging"])

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import errno
 import io
 import json
 import math
@@ -9,11 +10,13 @@ import os
 import re
 import sys
 import time
+from pathlib import Path
 
 import fsspec
 import pandas as pd
 import pytest
-from conftest import ROOT, tab, write_notebook
+from conftest import ROOT, read, tab, write_notebook
+from fsspec.implementations.local import LocalFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
@@ -26,6 +29,7 @@ from gan_notes import (
     sweep_report,
     sweep_run,
 )
+from gan_notes.data import yahoo
 
 PARAMETERS = """seed = 0  # type: int  draws
 steps = 5  # type: int  updates
@@ -101,6 +105,8 @@ REFUSED = [
     ("stepz: [1]", "set 1: stepz: page.ipynb has no such parameter. It has: "),
     ("steps: [5, 0]", "set 2: steps: 0 is not allowed; give a whole number"),
     ("steps: [1e3]", "set 1: steps: '1e3' is not allowed; give a whole number"),
+    ("steps: [1_]", "set 1: steps: '1_' is not allowed; give a whole number"),
+    (f"steps: [{'9' * 5000}]", "set 1: steps: '999999999999...9999999999999' is not"),
     ("noise: [loud]", "set 1: noise: 'loud' is not allowed; give a number."),
     ("bare: [2]", "set 1: bare: the notebook does not say its type"),
     ("output_dir: [x]", "set 1: output_dir: the sweep gives each run its own"),
@@ -223,10 +229,70 @@ def test_a_relative_file_is_the_planner_s(tmp_path, monkeypatch, planned, name):
     assert run.parameters[name] == str(tmp_path / "numbers.csv")
 
 
+@pytest.fixture
+def today(monkeypatch):
+    """Return a function that sets the last complete day."""
+
+    def day(text):
+        period = (None, pd.Timestamp(text))
+        monkeypatch.setattr(yahoo, "period", lambda *_: period)
+
+    return day
+
+
+def test_what_the_clock_would_choose_is_chosen_once(planned, today):
+    today("2026-03-01")
+    sets = "product: {source: [yahoo, sample]}\nsets: [{end: ''}, {end: 2026-02-01}]"
+    made = planned(sets)
+    ends = [run.parameters["end"] for run in made.runs]
+    assert ends == ["2026-03-01", "", "2026-02-01", "2026-02-01"]
+    assert planned("- source: yahoo").runs[0].key == made.runs[0].key
+    with pytest.raises(ValueError, match="sets 1 and 2 are the same run"):
+        planned("[{source: yahoo}, {source: yahoo, end: 2026-03-01}]")
+    with pytest.raises(ValueError, match="end: 2026-03-02 is not over, so that"):
+        planned("- {source: yahoo, end: 2026-03-02}")
+    with pytest.raises(ValueError, match="'2026-03-02' is after end '2026-03-01'"):
+        planned("- {source: yahoo, start: 2026-03-02}")
+    today("2026-03-02")
+    assert planned("- source: yahoo").runs[0].key != made.runs[0].key
+
+
 def test_a_notebook_that_could_leave_nothing_is_refused(tmp_path):
     book = write_notebook(tmp_path / "a.ipynb", ["", "seed = 0  # type: int", "1"])
     with pytest.raises(ValueError, match=r"a\.ipynb has no parameter output_dir"):
         sweep.plan(book, grid(tmp_path, "- seed: 1"))
+
+
+@pytest.mark.parametrize(
+    ("default", "message"),
+    [
+        ("2 * 1000", "its default in the notebook, 2 * 1000, is an expression, whose"),
+        ("os.cpu_count()", "its default in the notebook, os.cpu_count(), is an expr"),
+        ("{[]: 1}", "is an expression"),
+        ("'5'", "'5', is not of the type that stands beside it, int; write a whole"),
+        ("True", "is not of the type that stands beside it, int; write a whole"),
+    ],
+)
+@pytest.mark.parametrize("name", ["own", "steps"])
+def test_a_default_that_is_no_value_is_refused_by_name(
+    tmp_path, name, default, message
+):
+    """Of a chapter's own parameter too, which only the table at the end would show."""
+    cells = ["import os", f"output_dir = ''  # type: str\nseed = 0  # type: int\n"
+             f"{name} = {default}  # type: int", ""]  # fmt: skip
+    book = write_notebook(tmp_path / "a.ipynb", cells)
+    with pytest.raises(ValueError, match=f"^{name}: its default") as error:
+        sweep.plan(book, grid(tmp_path, "- seed: 1"))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_default_is_the_same_run_as_its_value_in_a_grid(tmp_path):
+    cells = ["", "output_dir = ''  # type: str\nnoise = 1  # type: float\n"
+             "words = None  # type: str", ""]  # fmt: skip
+    book = write_notebook(tmp_path / "a.ipynb", cells)
+    with pytest.raises(ValueError, match="sets 1 and 2 are the same run"):
+        sweep.plan(book, grid(tmp_path, "[{}, {noise: 1}]"))
 
 
 def test_the_grid_of_the_page_is_one_of_its_chapter(tmp_path):
@@ -372,9 +438,10 @@ def test_another_version_of_the_notebook_is_not_mixed_in(tmp_path):
     page(tmp_path, "noise = 2 * noise")
     with pytest.raises(ValueError, match=r"another version of page\.ipynb, whose code"):
         states(book, path, output, resume=True)
-    record.write_text("{", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"sweep\.json is damaged; .* remove it"):
-        states(book, path, output, resume=True)
+    for damaged in ("{", "[]", "{}", '{"code": "", "last": "soon"}'):
+        record.write_text(damaged, encoding="utf-8")
+        with pytest.raises(ValueError, match=r"sweep\.json is damaged; .* remove it"):
+            states(book, path, output, resume=True)
 
 
 def test_a_sweep_that_finished_nothing_is_in_nobody_s_way(tmp_path):
@@ -451,6 +518,7 @@ def test_an_address_is_no_pattern(tmp_path):
         ({"retries": -1}, "retries: -1 is not allowed; give at least 0"),
         ({"timeout": 0}, "timeout: 0 is not allowed; give seconds above 0"),
         ({"timeout": math.nan}, "timeout: nan is not allowed"),
+        ({"timeout": math.inf}, "timeout: inf is not allowed; .* leave it out for no"),
         ({"workers": 2, "scheduler": "tcp://x"}, "workers: a cluster has its own"),
     ],
 )
@@ -514,6 +582,42 @@ def test_what_is_left_of_a_failed_run_is_replaced_and_removed(store):
     assert not store.fs.exists(store.path("failed", "a"))
 
 
+def test_what_cannot_be_removed_is_no_secret(store, monkeypatch):
+    """Where a bucket does not answer, fsspec says that nothing exists."""
+
+    def busy(*_, **__):
+        raise OSError("503 Slow Down")
+
+    leave(store, "failed", "a", "1")
+    monkeypatch.setattr(store.fs, "info", busy)
+    monkeypatch.setattr(store.fs, "rm", busy)
+    with pytest.raises(OSError, match="503 Slow Down"):
+        store.remove("failed", "a")
+
+
+def test_what_cannot_be_read_is_not_taken_for_unfinished(tmp_path, bucket, monkeypatch):
+    book, path = page(tmp_path), grid(tmp_path, "product: {seed: [0, 1, 2]}")
+    first, second, _ = sweep.plan(book, path).runs
+    store = sweep.Store(bucket)
+    leave(store, "runs", first.key, json.dumps(result(0)))
+    leave(store, "runs", second.key, json.dumps(result(1)))
+    assert states(book, path, bucket, resume=True) == {
+        0: "finished",
+        1: "finished",
+        2: "waiting",
+    }
+    cat_file = store.fs.cat_file
+
+    def busy(path, **options):
+        if second.key in path:
+            raise OSError("503 Slow Down")
+        return cat_file(path, **options)
+
+    monkeypatch.setattr(store.fs, "cat_file", busy)
+    with pytest.raises(ValueError, match=r"cannot be used \(503 Slow Down\); what was"):
+        states(book, path, bucket, resume=True)
+
+
 def test_metrics_are_uploaded_last(bucket, monkeypatch):
     store, put = sweep.Store(bucket), []
     monkeypatch.setattr(store.fs, "put_file", lambda source, target: put.append(target))
@@ -553,6 +657,23 @@ def cluster():
     """Return the address of a cluster of one worker inside this process."""
     with inside(1) as address:
         yield address
+
+
+def without_kernels(monkeypatch):
+    """Execute a sweep's notebooks in this process; return the values that they get."""
+    given_ = []
+
+    def execute(source, output, values, **_):
+        given_.append(values)
+        names = {}
+        with contextlib.chdir(Path(output).parent):
+            for cell in read(source).cells:
+                exec(cell.source, names)
+                if "parameters" in cell.metadata.get("tags", []):
+                    names.update(values)
+
+    monkeypatch.setattr(notebooks, "execute", execute)
+    return given_
 
 
 def test_runs_side_by_side_share_the_cores(monkeypatch):
@@ -609,6 +730,75 @@ def test_a_cluster_that_cannot_do_the_work_is_refused(
     monkeypatch.setattr(sweep, "ANSWER", 5)
     with inside(0) as address, pytest.raises(RuntimeError, match="has no workers; st"):
         sweep.sweep(book, path, bucket, scheduler=address, resume=True)
+
+
+def test_a_sweep_of_yahoo_s_prices_does_not_move_with_the_clock(
+    tmp_path, cluster, today, monkeypatch
+):
+    book, output = page(tmp_path), str(tmp_path / "out")
+    path = grid(tmp_path, "- {source: yahoo, seed: 1}")
+    values = without_kernels(monkeypatch)
+    today("2026-03-01")
+    sweep.sweep(book, path, output, scheduler=cluster)
+    more = grid(tmp_path, "- {source: yahoo, seed: 1}\n- {source: yahoo, seed: 2}")
+    for day in ("2026-03-02", "2026-02-28"):  # the clock may be set back
+        today(day)
+        looked = sweep.sweep(book, more, output, resume=True, dry_run=True)
+        assert looked.runs["state"].tolist() == ["finished", "waiting"]
+        assert looked.runs["end"].tolist() == ["2026-03-01"] * 2
+    made = sweep.sweep(book, more, output, resume=True, scheduler=cluster)
+    assert made.complete
+    assert [(v["seed"], v["end"]) for v in values] == [
+        (1, "2026-03-01"),
+        (2, "2026-03-01"),
+    ]
+
+
+def test_a_finished_run_counts_though_what_it_left_cannot_be_removed(
+    tmp_path, cluster, monkeypatch, capsys
+):
+    book, path, output = page(tmp_path), grid(tmp_path, "- seed: 0"), tmp_path / "out"
+    (run,) = sweep.plan(book, path).runs
+    for kind in ("failed", "checkpoints"):
+        (output / kind / run.key).mkdir(parents=True)
+    without_kernels(monkeypatch)
+    remove = LocalFileSystem.rm
+
+    def stubborn(self, path, **options):
+        if "failed" in path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        remove(self, path, **options)
+
+    monkeypatch.setattr(LocalFileSystem, "rm", stubborn)
+    made = sweep.sweep(book, path, str(output), scheduler=cluster)
+    assert made.complete
+    said = f"failed/{run.key} could not be removed (Permission denied)"
+    assert made.runs["error"].tolist() == [said]
+    assert f"{run.key}: finished, but {said}\n" in capsys.readouterr().err
+    assert not list((output / "checkpoints").iterdir())
+
+
+def test_a_finished_run_counts_though_it_was_not_seen_at_once(
+    tmp_path, bucket, cluster, monkeypatch
+):
+    book, path = page(tmp_path), grid(tmp_path, "- seed: 0")
+    without_kernels(monkeypatch)
+    files, told = sweep.Store(bucket).fs, []
+    cat_file = files.cat_file
+
+    def busy(path, **options):
+        content = cat_file(path, **options)
+        if not told:
+            told.append(path)
+            raise OSError("503 Slow Down")
+        return content
+
+    monkeypatch.setattr(files, "cat_file", busy)
+    made = sweep.sweep(book, path, bucket, scheduler=cluster)
+    assert [name.rpartition("/")[2] for name in told] == ["metrics.json"]
+    assert made.complete
+    assert made.runs["error"].tolist() == [""]
+    assert len(made.metrics) == 2
 
 
 # The summary and the report
@@ -675,11 +865,19 @@ def test_a_parameter_with_the_name_of_a_column_is_told_apart(tmp_path):
     assert (row["value"], row["value given"]) == (0.5, 8)
 
 
-def test_without_its_extra_a_sweep_says_what_to_install(capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "gan_notes.sweep", None)
+@pytest.mark.parametrize("module", ["dask.distributed", "papermill"])
+def test_without_its_extra_a_sweep_says_what_to_install(
+    tmp_path, capsys, monkeypatch, module
+):
+    monkeypatch.delitem(sys.modules, "gan_notes.sweep")
     monkeypatch.delattr("gan_notes.sweep")
-    assert __main__.main(["sweep", "a", "b", "--output", "c"]) == 1
-    assert "pip install 'gan-notes[sweep]'" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, module, None)
+    book, path = str(page(tmp_path)), str(grid(tmp_path, "- seed: 0"))
+    assert __main__.main(["sweep", book, path, "--output", str(tmp_path / "o")]) == 1
+    assert capsys.readouterr().err == (
+        f"gan_notes: sweep: {module} is not installed; pip install 'gan-notes[sweep]'."
+        "\n"
+    )
 
 
 def test_a_metric_of_no_candidate_is_shown(tmp_path):
