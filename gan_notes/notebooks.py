@@ -23,8 +23,8 @@ from pathlib import Path
 import pandas as pd
 
 from gan_notes.data import room
+from gan_notes.data.transforms import KINDS
 
-TRANSFORMS = ("levels", "normal_scores", "log_returns")
 REPORTED = ("gan-notes", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
 ROW = ("metric", "candidate", "value", "low", "high", "better", "floor", "at_floor")
 FOLDERS = ("checkpoint_dir", "output_dir")
@@ -64,7 +64,7 @@ PARAMETERS = {
         "a whole number of rows from 4 to 252",
         lambda v: 4 <= v <= 252,
     ),
-    "transform": (str, f"one of {', '.join(TRANSFORMS)}", lambda v: v in TRANSFORMS),
+    "transform": (str, f"one of {', '.join(KINDS)}", lambda v: v in KINDS),
 }
 
 
