@@ -169,7 +169,7 @@
 
   class GanLatent extends Stage {
     static title = "Latent space: walk through what a generator can draw";
-    static weights = ["dcgan-mnist-0", "dcgan-mnist-labels-0", "dcgan2016-mnist-0"];
+    static weights = ["dcgan-mnist-0", "dcgan-mnist-labels-0", "dcgan-fashion-0", "dcgan2016-mnist-0"];
     static names = { "dcgan-mnist-0": "digits", "dcgan2016-mnist-0": "digits, networks of 2016", "dcgan-mnist-labels-0": "digits, by class", "dcgan-fashion-0": "clothes" };
     static template = `
       <div class="row" id="open">${pushButton("open", "Start the generator", { kind: "main" })}</div>
