@@ -206,8 +206,9 @@ def test_a_scheduler_that_is_lost_is_named_and_the_sweep_goes_on_elsewhere(tmp_p
     try:
         line = next(line for line in scheduler.stdout if "Scheduler at:" in line)
         address = line.split()[-1]
+        # On a busy machine it needs some seconds to find the scheduler.
         worker = start("distributed.cli.dask_worker", address, "--nthreads", 1,
-                       "--no-dashboard", "--death-timeout", 5)  # fmt: skip
+                       "--no-dashboard", "--death-timeout", 30)  # fmt: skip
         book, go = page(tmp_path, WAITS), tmp_path / "go"
         path = grid(tmp_path, GRID.format(str(go), "0, 1, 2"))
         output = tmp_path / "out"

@@ -275,7 +275,10 @@ def image_scores(
     }
 
     def row(seen, between):
-        fresh = random.multinomial(len(seen.features), target, size=FLOOR_DRAWS)
+        # The same draws for all: a row does not hang on what else is judged.
+        fresh = np.random.default_rng([seed, 1]).multinomial(
+            len(seen.features), target, size=FLOOR_DRAWS
+        )
         gaps = [total_variation(one / one.sum(), target) for one in fresh]
         return {
             "classes": int((seen.shares() >= target / 4).sum()),
