@@ -82,6 +82,7 @@ def test_a_backend_that_keras_has_already_counts():
     assert "the Keras backend is 'torch'" in done.stdout, done.stderr
 
 
+@pytest.mark.long
 def test_the_browser_session_survives_tensorflow():
     # TensorFlow exports symbols of its own curl, which break one that is loaded later.
     done = run(

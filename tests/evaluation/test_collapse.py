@@ -45,15 +45,8 @@ def test_the_table_has_every_training_at_both_budgets():
         assert about[key]
 
 
-@pytest.mark.parametrize(
-    "candidate",
-    ["5 updates", "unrolled"]
-    + [
-        pytest.param(name, marks=pytest.mark.long)
-        for name in cures.CANDIDATES
-        if name not in ("5 updates", "unrolled")
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("candidate", cures.CANDIDATES)
 def test_the_first_steps_are_what_is_stored(candidate):
     """Long trainings part on other processors; the first losses do not."""
     _, about = collapse.stored()

@@ -29,6 +29,7 @@ def test_classifier_reads_held_out_digits(digits):
     assert images.total_variation(shares, real) > 0.3  # noise must not pass
 
 
+@pytest.mark.long
 def test_classifier_depends_on_its_seed_alone(digits):
     pixels, labels = digits[0][:256], digits[1][:256]
 

@@ -47,9 +47,8 @@ def auc(known, taught, real, asked, **options):
     return roc_auc_score(np.repeat([0, 1], [len(real), len(asked)]), score)
 
 
-@pytest.mark.parametrize(
-    "judge", ["lstm", pytest.param("boosting", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("judge", ["lstm", "boosting"])
 def test_judge_tells_a_gaussian_and_not_more_of_the_same(judge):
     known, real = calm_and_storm(600, seed=1), calm_and_storm(400, seed=2)
     more = calm_and_storm(600, seed=3), calm_and_storm(400, seed=4)
@@ -180,6 +179,7 @@ def test_windows_of_one_change_are_refused():
         judges.window_features(np.zeros((5, 1, 2)))
 
 
+@pytest.mark.long
 def test_a_bad_source_has_a_price():
     test = autoregression(500, 0.9, seed=2)
     arguments = {"scale": np.ones(1), "task": "absolute", "steps": 300, "looks": 1}
