@@ -327,7 +327,8 @@ class ReturnsGAN(Priced, GAN):
     def _calibration(self) -> list[dict]:
         """Return a rank table per ticker; it follows from the weights alone."""
         with self.averaged():
-            weights = checkpoint.fingerprint(*self.get_weights())
+            drawing = [*self.generator.get_weights(), self.persistence.numpy()]
+        weights = checkpoint.fingerprint(*drawing)
         if self._calibrated is None or self._calibrated[0] != weights:
             values = self.drawn(CALIBRATION, 0).astype(float)
             columns = values[..., : self.features].reshape(-1, self.features).T
