@@ -23,7 +23,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from gan_notes import load_images, notebooks
+from gan_notes import notebooks
 
 if __name__ == "__main__":
     for pool in ("INTRAOP", "INTEROP"):
@@ -35,7 +35,6 @@ import pandas as pd
 import record
 import stacked_digits
 
-from gan_notes.data.images import TRAIN, stack_digits
 from gan_notes.evaluation import images as judges
 from gan_notes.models import dcgan
 from gan_notes.models.gan import GAN
@@ -161,10 +160,8 @@ def parts_of(data):
     """Return the training images of a set, and held-out ones."""
     if data != "stacks":
         return image_scores.split(data)
-    images, labels = load_images("mnist")
-    first = slice(TRAIN["mnist"])
-    n = stacked_digits.DRAWN
-    return stack_digits(images[first], labels[first], n)[0], None
+    real, _ = stacked_digits.stacks(stacked_digits.DRAWN, stacked_digits.LEARNT)
+    return real, None
 
 
 def train(name, seed, parts, judge):

@@ -2,8 +2,9 @@
 
     python benchmarks/image_scores.py [--data mnist] [--data fashion]
 
-Each generator draws 10,000 images, which the judge of its data compares with the
-training images and 1,000 held-out ones (`gan_notes.evaluation.images.image_scores`).
+Each generator draws 10,000 images, for the shares; of the first 1,000 the judge of its
+data compares features with 1,000 held-out images
+(`gan_notes.evaluation.images.image_scores`).
 Beside them stand real images, a copycat that replays the training images, noise, and
 two cheap generators: one Gaussian and a mixture of them, in the first principal
 components of the pixels.
@@ -15,6 +16,8 @@ chapter 04 reads it. A set of data that is not asked for keeps what it had.
 
 import argparse
 import json
+
+import record
 
 from gan_notes import load_images, notebooks
 from gan_notes.data.images import TRAIN
@@ -100,7 +103,7 @@ def main():
         if data == "mnist":
             result[data]["bars"] = held(table)
         result[data] |= notebooks.provenance()
-    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    record.keep(out, result)
     print(json.dumps(result))
 
 

@@ -26,15 +26,23 @@ if __name__ == "__main__":
         os.environ[f"TF_NUM_{pool}_THREADS"] = "1"
 
 import numpy as np
+import record
 
 from gan_notes.data.images import TRAIN, stack_digits
 from gan_notes.evaluation import images as judges
 from gan_notes.models import dcgan
 
 OUT = Path(__file__).with_suffix(".json")
-LEARNT, SHAPE, MODES = TRAIN["mnist"], (28, 28, 3), 1_000
+LEARNT, HELD_OUT = slice(TRAIN["mnist"]), slice(TRAIN["mnist"], None)
+SHAPE, MODES = (28, 28, 3), 1_000
 DRAWN = 25_600  # as Metz et al. (2017) and Srivastava et al. (2017) draw
 STEPS, BATCH = 6_000, 64
+
+
+def stacks(n, part):
+    """Return n stacks of digits of a part of the offline ones, and their numbers."""
+    images, labels = load_images("mnist")
+    return stack_digits(images[part], labels[part], n)
 
 
 def kept(classes):
@@ -54,10 +62,9 @@ def main():
     options = parser.parse_args()
     steps, drawn = (10, 500) if options.small else (STEPS, DRAWN)
     notebooks.repeatable(0)
-    images, labels = load_images("mnist")
     judge = judges.load_judge("mnist")
-    real, classes = stack_digits(images[:LEARNT], labels[:LEARNT], drawn)
-    fresh, _ = stack_digits(images[LEARNT:], labels[LEARNT:], drawn)
+    real, classes = stacks(drawn, LEARNT)
+    fresh, _ = stacks(drawn, HELD_OUT)
     gan = dcgan.plain_gan(steps=steps, shape=SHAPE, name="stacked")
     began = time.process_time()
     gan.fit(
@@ -79,7 +86,7 @@ def main():
         **notebooks.provenance(),
     }
     if not options.small:
-        OUT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        record.keep(OUT, result)
     print(json.dumps(result))
 
 
