@@ -31,7 +31,7 @@ DJIA = ["BA", "CAT", "DIS", "GE", "IBM", "KO"]
 RETURNS_STEPS, RETURNS_BATCH = 10_000, 256
 TIMEGAN_STEPS = 10_000  # a phase
 IMAGE_STEPS, IMAGE_BATCH = 12_000, 64
-FILM, FRAMES = 10, 24  # images in a frame; frames, the sooner the denser
+FRAMES = 24  # of a film, the sooner the denser
 # What ships in float16: all of it, or the part that only judged.
 HALF = {"dcgan": "", "judge": "", "returns": "discriminator"}
 
@@ -113,7 +113,7 @@ def filmed(gan, folder):
 
     def look(batch, logs):
         if gan.step in when:
-            drawn = gan.generate(FILM, seed=pretrained.FILM_SEED)
+            drawn = gan.generate(pretrained.FILM, seed=pretrained.FILM_SEED)
             greys = ((drawn[..., 0] + 1) * 127.5).round().astype("uint8")
             path = folder / f"{gan.step:06}.png"
             Image.fromarray(np.hstack(greys)).save(path)

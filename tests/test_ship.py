@@ -262,7 +262,7 @@ def test_a_recipe_ships_a_generator_of_images(name, repository, tmp_path, monkey
     assert np.abs(drawn).max() <= 1
     film = pretrained.film(name)
     assert list(film) == about["film"] == [10]
-    last, _ = pretrained.draw(name, train.FILM, seed=pretrained.FILM_SEED)
+    last, _ = pretrained.draw(name, pretrained.FILM, seed=pretrained.FILM_SEED)
     np.testing.assert_allclose(film[10], last, atol=2 / 255)
     generator = pretrained.load(name).generator
     halves = [w.numpy().astype("float16").astype("float32") for w in generator.weights]

@@ -59,7 +59,7 @@ def images(model, film=None):
         "classes": CLASSES[data] if model.classes else [],
         "channels": generator.output_shape[-1],
         "layers": layers,
-        "film": reel(film) if film else None,
+        "film": film and reel(film),
     }
 
 

@@ -21,7 +21,7 @@ from gan_notes.training import checkpoint
 
 FOLDER = Path(__file__).parent / "weights"
 SOURCE = "gan-notes @ git+https://github.com/gan-notes/gan_notes"
-FILM_SEED = 2  # of the noise whose images a film shows
+FILM, FILM_SEED = 10, 2  # images in a frame of a film, and the seed of their noise
 
 
 def pretrained(name: str | None = None, *data: np.ndarray):
@@ -108,8 +108,8 @@ def film(name: str) -> dict[int, np.ndarray]:
 
     Returns
     -------
-    By the number of updates, float32 arrays (10, height, width, 1) in [-1, 1]: what
-    ``generate(10, seed=FILM_SEED)`` drew then. They are kept in 256 greys.
+    By the number of updates, float32 arrays (FILM, height, width, 1) in [-1, 1]: what
+    ``generate(FILM, seed=FILM_SEED)`` drew then. They are kept in 256 greys.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def film(name: str) -> dict[int, np.ndarray]:
     with Image.open(FOLDER / f"{name}.png") as picture:
         greys = np.array(picture, "float32") / 127.5 - 1
     frames = np.stack(np.split(greys, len(steps)))
-    frames = np.stack(np.split(frames, 10, axis=2), axis=1)[..., None]
+    frames = np.stack(np.split(frames, FILM, axis=2), axis=1)[..., None]
     return dict(zip(steps, frames, strict=True))
 
 
