@@ -477,8 +477,8 @@ def stored_scores(data: str = "mnist") -> tuple[pd.DataFrame, dict]:
     Returns
     -------
     table : DataFrame
-        What `image_scores` returned for 10,000 images of each generator, of baselines
-        and of real images: a row for each.
+        What `image_scores` returned for 10,000 images of each generator and of each
+        baseline, of which all but the shares take the first 1,000; a row for each.
     about : dict
         "drawn", "seed", the bars that digits were held to, versions and hardware.
 
