@@ -46,6 +46,7 @@ lint: $(VENV)/installed ## ruff: rules and format, notebooks included
 
 bench: $(VENV)/installed ## measure side by side; writes what the page Benchmarks shows
 	$(BIN)/python benchmarks/timegan_steps.py
+	$(BIN)/python benchmarks/dcgan_images.py
 	$(BIN)/python benchmarks/sweep.py
 
 clean: ## remove what was built; the environments stay

@@ -45,6 +45,21 @@ def test_the_judge_reads_each_colour():
     assert right.mean() > 0.9
 
 
+def test_what_is_stored_keeps_the_modes_that_chapter_04_says():
+    stored = json.loads((ROOT / "benchmarks" / "stacked_digits.json").read_text())
+    assert stored["drawn"] == 25_600
+    assert stored["plain pair"]["modes"] > 990
+
+
+@pytest.mark.long
+def test_what_held_out_digits_score_comes_again():
+    script = benchmark("stacked_digits")
+    stored = json.loads(script.OUT.read_text(encoding="utf-8"))
+    fresh, _ = script.stacks(script.DRAWN, script.HELD_OUT)
+    found = script.kept(judges.classify_stacks(judges.load_judge(), fresh))
+    assert found == pytest.approx(stored["real, held-out digits"], abs=1e-3)
+
+
 @pytest.mark.nightly
 @pytest.mark.long
 def test_the_script_runs_small_and_writes_nothing(tmp_path):
