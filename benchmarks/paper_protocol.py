@@ -8,8 +8,7 @@ windows of 24 rows are judged against themselves (the noise floor), against one 
 fitted to them, and against what each of `--weights` generates: names of shipped weights
 or paths of checkpoints (NAME.weights.h5) trained on these very windows, in [0, 1].
 
-The last line is JSON; the same goes to --output. A table of the paper's own figures is
-in the book's chapter 07.
+The last line is JSON; the same goes to --output.
 """
 
 import argparse

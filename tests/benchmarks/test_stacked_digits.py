@@ -46,7 +46,8 @@ def test_the_judge_reads_each_colour():
 
 
 def test_what_is_stored_keeps_the_modes_that_chapter_04_says():
-    stored = json.loads((ROOT / "benchmarks" / "stacked_digits.json").read_text())
+    out = benchmark("stacked_digits").OUT
+    stored = json.loads(out.read_text(encoding="utf-8"))
     assert stored["drawn"] == 25_600
     assert stored["plain pair"]["modes"] > 990
 
