@@ -21,6 +21,7 @@ parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("name", help="of the table")
 parser.add_argument("candidates", nargs="+", metavar="NAME=WEIGHTS,WEIGHTS")
 parser.add_argument("--windows", type=int, default=6_000, help="drawn of each training")
+parser.add_argument("--length", type=int, help="days; returns generators run on")
 parser.add_argument("--levels", action="store_true", help="days of windows of levels")
 parser.add_argument("--quick", action="store_true")
 options = parser.parse_args()
@@ -33,7 +34,9 @@ from gan_notes.models import pretrained  # noqa: E402
 began = time.perf_counter()
 # Windows of levels have a change less than days: all candidates then drop a day.
 kind = "levels" if options.levels else "log_returns"
-windows = make_windows(load_prices(), sequence_length=24, transform=kind)
+windows = make_windows(
+    load_prices(), sequence_length=options.length or 24, transform=kind
+)
 real = [windows.changes(x) for x in (windows.train, windows.test)]
 days = real[0].shape[1]
 drawn, trainings = {}, {}
@@ -41,7 +44,7 @@ for each in options.candidates:
     candidate, _, names = each.partition("=")
     trainings[candidate] = names.split(",")
     drawn[candidate] = [
-        pretrained.draw(name, options.windows)[0][:, -days:]
+        pretrained.draw(name, options.windows, length=options.length)[0][:, -days:]
         for name in trainings[candidate]
     ]
 card = scorecard.scorecard(*real, drawn, quick=options.quick)
@@ -54,6 +57,7 @@ card.to_csv(path, index=False, float_format="%.6g")
 about = {
     "command": f"python benchmarks/scorecard.py {options.name} "
     + " ".join(options.candidates)
+    + f" --length {options.length}" * bool(options.length)
     + " --levels" * options.levels
     + " --quick" * options.quick,
     "commit": record.commit(),

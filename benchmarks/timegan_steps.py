@@ -9,6 +9,9 @@ one update. `plain` is what a careful Keras user writes: Keras's GRU and one
 `tf.function` an update. `ours` is `TimeGAN.fit`. Rounds alternate, so that a slow
 minute of the machine meets both; medians are shown.
 
+The operations of a step of ours are counted, 2 for each multiply-add; their rate is
+given as a share of what two threads of the fused cell alone reach at these shapes.
+
 The threads are those that the chapters choose for recurrent models, for both; plain
 with TensorFlow's default threads is measured as well with `--default-threads`.
 The last line is JSON; the same goes to benchmarks/timegan_steps.json. With `--small`
@@ -17,6 +20,7 @@ the networks are tiny and nothing is written: a test runs the script like that.
 
 import argparse
 import json
+import math
 import os
 import statistics
 import sys
@@ -46,6 +50,54 @@ from gan_notes.models import timegan  # noqa: E402
 LENGTH, FEATURES, HIDDEN, LAYERS, BATCH = 24, 6, 24, 3, 128
 if options.small:
     LENGTH, FEATURES, HIDDEN, LAYERS, BATCH = 3, 2, 4, 2, 16
+
+
+# What a step of ours sends through each network: forward, gradients of inputs and of
+# weights, of which each costs about what forward does.
+PASSES = {
+    "embedding": {"embedder": 3, "recovery": 3},
+    "supervised": {"embedder": 1, "supervisor": 3},
+    "joint": {
+        "embedder": 7,
+        "recovery": 10,
+        "generator": 7,
+        "supervisor": 17,
+        "discriminator": 17,
+    },
+}
+
+
+def operations(model, phase):
+    """Return the operations of a step, in billions."""
+    networks = model.networks()
+    multiply_adds = sum(
+        passes * sum(math.prod(w.shape) for w in networks[name].weights if w.ndim == 2)
+        for name, passes in PASSES[phase].items()
+    )
+    return 2 * BATCH * LENGTH * multiply_adds / 1e9
+
+
+def fused_cell(repeats=300):
+    """Return what one thread of the fused cell reaches, billion operations a second."""
+    h = tf.zeros([BATCH, HIDDEN])
+    w_ru, w_c = tf.zeros([2 * HIDDEN, 2 * HIDDEN]), tf.zeros([2 * HIDDEN, HIDDEN])
+    b_ru, b_c = tf.zeros([2 * HIDDEN]), tf.zeros([HIDDEN])
+
+    @tf.function
+    def chain(h):
+        for _ in range(repeats):
+            h = tf.raw_ops.GRUBlockCell(
+                x=h, h_prev=h, w_ru=w_ru, w_c=w_c, b_ru=b_ru, b_c=b_c
+            ).h
+        return h
+
+    chain(h)
+    taken = []
+    for _ in range(options.rounds):
+        began = time.perf_counter()
+        chain(h).numpy()
+        taken.append(time.perf_counter() - began)
+    return 2 * repeats * BATCH * 6 * HIDDEN**2 / 1e9 / statistics.median(taken)
 
 
 class Plain:
@@ -201,7 +253,7 @@ walks = np.cumsum(rng.uniform(-0.5, 0.5, (2000, LENGTH, FEATURES)), axis=1)
 windows = (walks / 8 + 0.5).clip(0, 1).astype("float32")
 notebooks.repeatable(0)  # as in the chapters
 
-difference, rates, ratios = 0.0, {"plain": {}, "ours": {}}, {}
+difference, rates, ratios, paces = 0.0, {"plain": {}, "ours": {}}, {}, {}
 for phase in timegan.PHASES:
     # First the losses: ten steps one by one, from the same weights and batches.
     ours = new(at_once=1)
@@ -233,13 +285,23 @@ for phase in timegan.PHASES:
     for who, taken in seconds.items():
         rates[who][phase] = round(steps / statistics.median(taken), 2)
     ratios[phase] = [p / o for p, o in zip(*seconds.values(), strict=True)]
+    paces[phase] = [round(steps / f(seconds["ours"]), 2) for f in (max, min)]
 
+work = {phase: operations(ours, phase) for phase in timegan.PHASES}
+cell = fused_cell()
 result = {
     **rates,
     "joint_ratio": round(statistics.median(ratios["joint"]), 2),
     "ratios": {
         phase: [round(f(rounds), 2) for f in (min, statistics.median, max)]
         for phase, rounds in ratios.items()
+    },
+    "ours_range": paces,
+    "billion_operations": {phase: round(x, 2) for phase, x in work.items()},
+    "fused_cell": round(cell, 1),
+    "share_of_two_cells": {
+        phase: round(x * rates["ours"][phase] / (2 * cell), 2)
+        for phase, x in work.items()
     },
     "loss_difference": difference,
     "rounds": options.rounds,

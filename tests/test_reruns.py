@@ -658,3 +658,24 @@ def test_chapter_07_judges_a_training_of_its_own_on_prices_of_ones_own(tmp_path)
     # Twenty steps tell nothing of the data; days in another order keep their law.
     assert of_ours["value"] > 0.8 > rows["AUC, boosting (quick)", "iid days"]["value"]
     assert ("AUC, boosting (quick)", "TimeGAN") not in rows  # it learnt other prices
+
+
+@pytest.mark.nightly
+@pytest.mark.long
+@pytest.mark.parametrize("model", ["returns", "timegan"])
+def test_chapter_06_runs_on_measurements_that_are_no_prices(tmp_path, model):
+    """Loads, temperatures: values below 0, which only `levels` takes."""
+    random = np.random.default_rng(0)
+    hours = np.arange(900)[:, None]
+    values = np.sin(hours / [24, 12, 168, 30]) + 0.1 * random.normal(size=(900, 4))
+    index = pd.date_range("2020-01-01", periods=900, name="date")
+    pd.DataFrame(values, index, list("ABCD")).to_csv(tmp_path / "energy.csv")
+    given_ = {"source": str(tmp_path / "energy.csv"), "transform": "levels"}
+    given_ |= {"model": model, "train": True, "steps": 20, "sequence_length": 12}
+    given_ |= {"output_dir": str(tmp_path / "out")}
+    pairs = [x for key, value in given_.items() for x in ("-p", key, str(value))]
+    page, copy = ROOT / "book" / "06_timegan.ipynb", tmp_path / "copy.ipynb"
+    assert __main__.main(["run", str(page), str(copy), *pairs]) == 0
+    windows = pd.read_parquet(tmp_path / "out" / "synthetic.parquet")
+    assert [*"ABCD"] == [name for name in windows.columns if name in [*"ABCD"]]
+    assert np.isfinite(windows[[*"ABCD"]].to_numpy()).all()

@@ -199,6 +199,7 @@ def test_keep_leaves_the_old_pair_where_it_cannot_write_the_new(trained, tmp_pat
     assert {p.name: p.read_bytes() for p in (tmp_path / "weights").iterdir()} == before
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 def test_a_recipe_ships_a_generator_that_draws(repository, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "RETURNS_STEPS", 10)
@@ -246,6 +247,7 @@ def test_what_generate_uses_is_what_ships(averaged, repository, tmp_path):
     assert np.allclose(drawn, raw) is not averaged
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["dcgan-mnist-1", "dcgan-mnist-labels-0"])
 def test_a_recipe_ships_a_generator_of_images(name, repository, tmp_path, monkeypatch):
@@ -270,6 +272,7 @@ def test_a_recipe_ships_a_generator_of_images(name, repository, tmp_path, monkey
         np.testing.assert_array_equal(half, weight.numpy())
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 def test_a_judge_ships_with_its_accuracy(repository, tmp_path, monkeypatch):
     monkeypatch.setitem(train.TRAIN, "mnist", 640)

@@ -134,7 +134,12 @@ def generators() -> list[str]:
 
 
 def draw(
-    name: str, n: int, *, seed: int = 0, values: str = "returns"
+    name: str,
+    n: int,
+    *,
+    seed: int = 0,
+    values: str = "returns",
+    length: int | None = None,
 ) -> tuple[np.ndarray, list[str]]:
     """Draw from a shipped generator, out of its own scale.
 
@@ -148,6 +153,8 @@ def draw(
     values : "returns" or "prices"
         For generators of prices: day-to-day changes, or prices that start from the
         last training day.
+    length : int, optional
+        Days; None: those of the training windows. A ReturnsGAN alone runs on.
 
     Returns
     -------
@@ -156,14 +163,20 @@ def draw(
     Raises
     ------
     ValueError
-        No such generator.
+        No such generator, or one that has a length of its own.
     """
     if name not in (known := generators()):
         raise ValueError(
             f"{name!r} is no shipped generator. There are: {', '.join(known)}."
         )
-    model = load(name)
-    x = model.generate(n, seed=seed)
+    model, kind = load(name), provenance(name)["model"]["class_name"]
+    if length is not None and kind != "ReturnsGAN":
+        raise ValueError(
+            f"length: {length} was given, but {name} draws what it learnt; a returns "
+            "generator alone runs on."
+        )
+    runs_on = {} if length is None else {"length": length}
+    x = model.generate(n, seed=seed, **runs_on)
     transform = getattr(model, "transform", None)
     if transform is None:
         return x, []

@@ -114,6 +114,7 @@ def test_floors_draw_paths_in_the_units_of_the_changes(finbench, panel):
         assert (draw(1) != paths).any(), name
 
 
+@pytest.mark.nightly
 def test_training_ends_in_paths_of_changes(finbench, panel, tmp_path):
     few = finbench.training_panel(panel)[:200]
     settings = {"steps": 2, "checkpoint_dir": tmp_path}
@@ -143,6 +144,7 @@ def test_submissions_are_trainings_of_a_name(finbench, tmp_path):
             finbench.read_submissions([wrong])
 
 
+@pytest.mark.nightly
 def test_a_whole_run_writes_what_it_prints(finbench, panel, tmp_path, capsys):
     real, file = tmp_path / "real.npy", tmp_path / "panel.parquet"
     np.save(real, np.random.default_rng(5).normal(size=(200, 60, 7)))

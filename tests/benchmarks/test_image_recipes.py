@@ -99,6 +99,7 @@ def test_runs_are_kept_and_not_done_again(tmp_path, monkeypatch):
     assert about["versions"]["keras"]
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 @pytest.mark.parametrize("done", [20, 10])
 def test_a_training_that_diverges_is_kept_as_a_failure(monkeypatch, done):
@@ -123,6 +124,7 @@ def test_a_training_that_diverges_is_kept_as_a_failure(monkeypatch, done):
     assert set(run["first"]) == {"d_loss", "g_loss"}
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 def test_of_stacked_digits_modes_are_counted(monkeypatch):
     name = "plain pair, hinge"
@@ -162,6 +164,7 @@ def test_a_recipe_keeps_nine_tenths_of_the_modes():
     assert modes.mean() >= 900
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("data", "name"),

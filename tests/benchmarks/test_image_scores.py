@@ -28,6 +28,7 @@ def test_bars_are_held_to_the_mean_of_the_trainings():
         assert bars[metric]["met"] == met
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 def test_a_row_is_what_the_script_finds_now():
     """Of one generator that ships, and of one cheap one."""

@@ -38,6 +38,7 @@ def table(tmp_path):
     return path
 
 
+@pytest.mark.nightly
 def test_it_tells_the_file_the_floors_and_what_weights_were_trained_on(table, tmp_path):
     output = tmp_path / "scores.json"
     done = run("--data", table, "--weights", "timegan", "--output", output)
@@ -52,6 +53,7 @@ def test_it_tells_the_file_the_floors_and_what_weights_were_trained_on(table, tm
     assert all(0 <= row["mean"] <= 1 for row in result["scores"])
 
 
+@pytest.mark.nightly
 def test_weights_of_other_windows_are_refused():
     done = run("--data", "sines", "--weights", "timegan")
     assert done.returncode == 2

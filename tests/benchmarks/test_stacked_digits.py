@@ -52,6 +52,7 @@ def test_what_is_stored_keeps_the_modes_that_chapter_04_says():
     assert stored["plain pair"]["modes"] > 990
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 def test_what_held_out_digits_score_comes_again():
     script = benchmark("stacked_digits")

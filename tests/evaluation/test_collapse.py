@@ -45,6 +45,7 @@ def test_the_table_has_every_training_at_both_budgets():
         assert about[key]
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 @pytest.mark.parametrize("candidate", cures.CANDIDATES)
 def test_the_first_steps_are_what_is_stored(candidate):
@@ -56,6 +57,7 @@ def test_the_first_steps_are_what_is_stored(candidate):
     )
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 def test_a_training_of_the_table_is_what_is_stored():
     rows, _ = collapse.stored()

@@ -4,6 +4,9 @@ A simulated market stands in for the real one: three tickers whose common volati
 wanders by the day, so that more of the same can be drawn at will.
 """
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -111,6 +114,7 @@ def test_every_metric_has_every_candidate_and_a_floor(card, wrong):
     assert {"constant", "no change"} <= set(card.loc["TSTR / TRTR, absolute"].index)
 
 
+@pytest.mark.nightly
 def test_trainings_are_averaged_and_prices_are_judged_on_returns(real, monkeypatch):
     monkeypatch.setattr(scorecard, "QUICK", CHEAPEST)
     more = days(240 * LENGTH, seed=2).reshape(2, -1, LENGTH, len(TICKERS))
@@ -270,3 +274,24 @@ def test_score_refuses_in_one_line(files, capsys, arguments, message):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.nightly
+def test_ten_thousand_windows_fit_in_four_gigabytes():
+    """In a process of its own, whose largest memory is asked behind."""
+    script = """
+import resource
+import numpy as np
+from gan_notes.evaluation.scorecard import scorecard
+random = np.random.default_rng(0)
+days = 0.01 * random.standard_t(5, size=(8_000, 6)).astype("float32")
+windows = np.lib.stride_tricks.sliding_window_view(days, 24, axis=0).swapaxes(1, 2)
+scorecard(windows[:6_000], windows[6_100:], random.permutation(
+    np.concatenate([windows, windows])[:10_000]), quick=True, verbose=0)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout.splitlines()[-1]) < 4 * 1024**2

@@ -201,3 +201,12 @@ def test_a_new_training_begins_as_the_shipped_dcgan_did():
     np.testing.assert_allclose(
         history, shipped.loss_history.loc[[10, 20]], rtol=1e-2, atol=1e-2
     )
+
+
+def test_a_returns_generator_alone_draws_another_length():
+    on, tickers = pretrained.draw("returns-offline-0", 3, seed=1, length=40)
+    assert on.shape == (3, 40, len(tickers))
+    again, _ = pretrained.draw("returns-offline-0", 3, seed=1, length=40)
+    np.testing.assert_array_equal(on, again)
+    with pytest.raises(ValueError, match=r"length: 28 .*dcgan-mnist-0 draws"):
+        pretrained.draw("dcgan-mnist-0", 3, length=28)
