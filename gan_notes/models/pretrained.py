@@ -169,12 +169,13 @@ def draw(
         raise ValueError(
             f"{name!r} is no shipped generator. There are: {', '.join(known)}."
         )
-    model, kind = load(name), provenance(name)["model"]["class_name"]
+    kind = provenance(name)["model"]["class_name"]
     if length is not None and kind != "ReturnsGAN":
         raise ValueError(
             f"length: {length} was given, but {name} draws what it learnt; a returns "
             "generator alone runs on."
         )
+    model = load(name)
     runs_on = {} if length is None else {"length": length}
     x = model.generate(n, seed=seed, **runs_on)
     transform = getattr(model, "transform", None)
