@@ -99,6 +99,7 @@ def test_the_browser_session_survives_tensorflow():
     assert done.stdout.split()[-2:] == ["200", "False"], done.stderr
 
 
+@pytest.mark.long
 def test_tensorflow_before_us_is_noticed():
     done = run("import tensorflow, gan_notes\nprint(gan_notes.TENSORFLOW_CAME_FIRST)")
     assert done.stdout.split()[-1:] == ["True"], done.stderr

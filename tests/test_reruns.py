@@ -188,8 +188,16 @@ def test_run_says_where_the_executed_notebook_cannot_go(tmp_path, capsys):
     ("given_", "message"),
     [
         (["steps", "many"], "steps: 'many' is not allowed; give a whole number"),
-        (["tickers", "5930"], "tickers: 5930 is not allowed; give tickers with commas"),
-        (["output_dir", "/dev/null"], "output_dir: '/dev/null' cannot be written to"),
+        pytest.param(
+            ["tickers", "5930"],
+            "tickers: 5930 is not allowed; give tickers with commas",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            ["output_dir", "/dev/null"],
+            "output_dir: '/dev/null' cannot be written to",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_bare_papermill_fails_in_the_first_cell_in_the_same_words(

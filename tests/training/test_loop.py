@@ -194,6 +194,7 @@ def test_however_it_ends_the_state_is_kept_and_the_rest_follows(tmp_path, act, e
     pd.testing.assert_frame_equal(history, expected)
 
 
+@pytest.mark.long
 def test_a_mount_that_vanishes_costs_no_more_than_the_steps_since_then(tmp_path):
     """As Drive does on Colab; what comes later lands in the folder below."""
     drive, folder = tmp_path / "drive", tmp_path / "folder"
@@ -309,6 +310,7 @@ def test_an_update_that_fails_leaves_the_last_whole_state(
     assert list(model.loss_history.index) == [5, 10]
 
 
+@pytest.mark.long
 def test_interrupt_of_a_process_saves_a_step_and_the_rest_follows(tmp_path):
     """Ctrl-C in a real process; then the training goes on to the same weights."""
     here = os.path.dirname(__file__)
