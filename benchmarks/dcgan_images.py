@@ -25,6 +25,8 @@ import sys
 import time
 from pathlib import Path
 
+import record
+
 from gan_notes import notebooks
 
 parser = argparse.ArgumentParser()
@@ -203,7 +205,5 @@ result |= {
     **notebooks.provenance(),
 }
 if not options.small:
-    Path(__file__).with_suffix(".json").write_text(
-        json.dumps(result, indent=1) + "\n", encoding="utf-8"
-    )
+    record.keep(Path(__file__).with_suffix(".json"), result)
 print(json.dumps(result))

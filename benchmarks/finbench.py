@@ -35,6 +35,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import record
 from scipy import stats
 
 from gan_notes import notebooks
@@ -311,7 +312,7 @@ def main(arguments=None):
         **notebooks.provenance(),
     }
     if options.output:
-        options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        record.keep(options.output, result)
     print(json.dumps(result))
 
 

@@ -17,6 +17,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import record
 
 from gan_notes import notebooks
 from gan_notes.evaluation import baselines, fidelity
@@ -77,9 +78,7 @@ def main():
             print(f"  {candidate}: {values}")
             result["told apart"].setdefault(candidate, {})[str(volatility)] = found
     result |= notebooks.provenance()
-    Path(__file__).with_suffix(".json").write_text(
-        json.dumps(result, indent=1) + "\n", encoding="utf-8"
-    )
+    record.keep(Path(__file__).with_suffix(".json"), result)
     print(json.dumps(result))
 
 

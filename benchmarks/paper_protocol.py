@@ -17,6 +17,8 @@ import json
 import time
 from pathlib import Path
 
+import record
+
 from gan_notes import notebooks
 
 parser = argparse.ArgumentParser()
@@ -91,5 +93,5 @@ result = {
     **notebooks.provenance(),
 }
 if options.output:
-    options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    record.keep(options.output, result)
 print(json.dumps(result))

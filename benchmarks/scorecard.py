@@ -10,7 +10,6 @@ the .json beside it.
 """
 
 import argparse
-import json
 import time
 
 import record
@@ -71,6 +70,4 @@ about = {
     "seconds": round(time.perf_counter() - began),
     **notebooks.provenance(),
 }
-path.with_suffix(".json").write_text(
-    json.dumps(about, indent=1) + "\n", encoding="utf-8"
-)
+record.keep(path.with_suffix(".json"), about)

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import record
 
 from gan_notes import notebooks
 
@@ -171,9 +172,7 @@ def main():
             print(f"{name}: {json.dumps(result[name])}", flush=True)
     result |= notebooks.provenance()
     if not options.small and options.only is None:
-        Path(__file__).with_suffix(".json").write_text(
-            json.dumps(result, indent=1) + "\n", encoding="utf-8"
-        )
+        record.keep(Path(__file__).with_suffix(".json"), result)
     print(json.dumps(result))
 
 

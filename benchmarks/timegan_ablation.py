@@ -23,6 +23,8 @@ import os
 import time
 from pathlib import Path
 
+import record
+
 from gan_notes import load_prices, make_windows, notebooks
 
 LENGTH, HIDDEN, SPLITS = 24, 24, 10
@@ -157,9 +159,7 @@ def main():
         **notebooks.provenance(),
     }
     if not options.small:
-        Path(__file__).with_suffix(".json").write_text(
-            json.dumps(table, indent=1) + "\n", encoding="utf-8"
-        )
+        record.keep(Path(__file__).with_suffix(".json"), table)
     print(json.dumps(table))
 
 
