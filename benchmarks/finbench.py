@@ -25,7 +25,6 @@ classifier test (C2ST) is a second opinion. The last line is JSON; the same goes
 """
 
 import argparse
-import hashlib
 import json
 import subprocess
 import sys
@@ -253,11 +252,6 @@ def read_submissions(given):
     return found
 
 
-def sha256(path):
-    """Return the hash of a file."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
 def main(arguments=None):
     """Score floors and submissions, print a table, and write JSON."""
     parser = argparse.ArgumentParser()
@@ -303,8 +297,8 @@ def main(arguments=None):
     table = table.reindex(columns=shown)
     print(table.to_string(float_format="%.3f", na_rep="-"))
     result = {
-        "panel_sha256": sha256(options.panel),
-        "real_sha256": sha256(options.real),
+        "panel_sha256": record.sha256(options.panel),
+        "real_sha256": record.sha256(options.real),
         "draws": DRAWS,
         "published": PUBLISHED,
         "rows": rows,

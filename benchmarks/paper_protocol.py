@@ -12,7 +12,6 @@ The last line is JSON; the same goes to --output.
 """
 
 import argparse
-import hashlib
 import json
 import time
 from pathlib import Path
@@ -57,11 +56,7 @@ if options.data == "sines":
     data = {"name": "sines", "seed": options.seed}
     real = toys.sines(length=options.length, seed=options.seed)
 else:
-    content = Path(options.data).read_bytes()
-    data = {
-        "name": Path(options.data).name,
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
+    data = {"name": Path(options.data).name, "sha256": record.sha256(options.data)}
     table = pd.read_csv(options.data).to_numpy("float64")
     real = paper.scaled_windows(table, length=options.length)
 data |= {"windows": list(real.shape), "fingerprint": checkpoint.fingerprint(real)}

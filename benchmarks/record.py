@@ -1,11 +1,17 @@
 """What scripts that store a table share: the commit it was made by, and its layout."""
 
 import contextlib
+import hashlib
 import json
 import os
 import subprocess
 import tempfile
 from pathlib import Path
+
+
+def sha256(path):
+    """Return the hash of a file that a table was made of."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def commit():

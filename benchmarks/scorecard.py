@@ -3,14 +3,15 @@
     python benchmarks/scorecard.py offline ReturnsGAN=returns-offline-0
 
 A name before the equals sign is a candidate, the names behind it are its trainings
-(with commas), and all of them count. Windows come from the sample, split in time as
-everywhere; the held-out period is looked at once for each generator that ships. The
-table goes to gan_notes/evaluation/stored/scorecard-NAME.csv, and where it comes from to
-the .json beside it.
+(with commas), and all of them count. Windows come from the sample, or from the file of
+--prices, split in time as everywhere; the held-out period is looked at once for each
+generator that ships. The table goes to gan_notes/evaluation/stored/scorecard-NAME.csv,
+and where it comes from to the .json beside it.
 """
 
 import argparse
 import time
+from pathlib import Path
 
 import record
 
@@ -20,6 +21,7 @@ parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("name", help="of the table")
 parser.add_argument("candidates", nargs="+", metavar="NAME=WEIGHTS,WEIGHTS")
 parser.add_argument("--windows", type=int, default=6_000, help="drawn of each training")
+parser.add_argument("--prices", help="a file that they learnt; not the sample")
 parser.add_argument("--length", type=int, help="days; returns generators run on")
 parser.add_argument("--levels", action="store_true", help="days of windows of levels")
 parser.add_argument("--quick", action="store_true")
@@ -34,7 +36,9 @@ began = time.perf_counter()
 # Windows of levels have a change less than days: all candidates then drop a day.
 kind = "levels" if options.levels else "log_returns"
 windows = make_windows(
-    load_prices(), sequence_length=options.length or 24, transform=kind
+    load_prices(source=options.prices or "sample"),
+    sequence_length=options.length or 24,
+    transform=kind,
 )
 real = [windows.changes(x) for x in (windows.train, windows.test)]
 days = real[0].shape[1]
@@ -53,9 +57,11 @@ folder = scorecard.STORED
 folder.mkdir(exist_ok=True)
 path = folder / f"scorecard-{options.name}.csv"
 card.to_csv(path, index=False, float_format="%.6g")
+data = options.prices and {"prices_sha256": record.sha256(options.prices)}
 about = {
     "command": f"python benchmarks/scorecard.py {options.name} "
     + " ".join(options.candidates)
+    + (f" --prices {Path(options.prices).name}" if options.prices else "")
     + f" --length {options.length}" * bool(options.length)
     + " --levels" * options.levels
     + " --quick" * options.quick,
@@ -67,6 +73,7 @@ about = {
     },
     "windows": options.windows,
     "days": days,
+    **(data or {}),
     "seconds": round(time.perf_counter() - began),
     **notebooks.provenance(),
 }
