@@ -46,9 +46,11 @@ def load(name):
     path = Path(name)
     if not path.is_file():
         return pretrained.load(name)
-    model = keras.saving.deserialize_keras_object(checkpoint.read(path)["model"])
+    training = checkpoint.read(path)
+    model = keras.saving.deserialize_keras_object(training["model"])
     with checkpoint.without_optimizers(model):
         model.load_weights(path)
+    model.settings = training["settings"]
     return model
 
 
@@ -63,8 +65,8 @@ data |= {"windows": list(real.shape), "fingerprint": checkpoint.fingerprint(real
 
 candidates = {"one Gaussian": baselines.gaussian(real, len(real), seed=options.seed)}
 trained_on = {}
-for name in options.weights:
-    model = load(name)
+for given in options.weights:
+    model, name = load(given), Path(given).name.removesuffix(checkpoint.ENDING)
     shape, trained = model.sample_shape(), model.settings["data"]
     if shape != real.shape[1:]:
         parser.error(f"{name} makes windows of {shape}, the data {real.shape[1:]}.")

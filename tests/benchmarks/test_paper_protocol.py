@@ -7,7 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+
+from gan_notes import TimeGAN
+from gan_notes.evaluation import paper
 
 pytestmark = pytest.mark.long
 
@@ -41,15 +45,19 @@ def table(tmp_path):
 @pytest.mark.nightly
 def test_it_tells_the_file_the_floors_and_what_weights_were_trained_on(table, tmp_path):
     output = tmp_path / "scores.json"
-    done = run("--data", table, "--weights", "timegan", "--output", output)
+    rows = pd.read_csv(table).to_numpy("float64")
+    model = TimeGAN(24, 6, hidden_dim=4, num_layers=2, name="own")
+    model.fit(paper.scaled_windows(rows, length=24), steps=1, checkpoint_dir=tmp_path)
+    own = tmp_path / "own.weights.h5"
+    done = run("--data", table, "--weights", "timegan", own, "--output", output)
     assert done.returncode == 0, done.stderr
     result = json.loads(output.read_text(encoding="utf-8"))
     assert json.loads(done.stdout.splitlines()[-1]) == result
     assert result["data"]["sha256"] == hashlib.sha256(table.read_bytes()).hexdigest()
     assert result["data"]["windows"] == [67, 24, 6]
-    assert result["trained_on"] == {"timegan": "others"}
+    assert result["trained_on"] == {"timegan": "others", "own": "these windows"}
     candidates = [row["candidate"] for row in result["scores"]]
-    assert candidates[::2] == ["real windows", "one Gaussian", "timegan"]
+    assert candidates[::2] == ["real windows", "one Gaussian", "timegan", "own"]
     assert all(0 <= row["mean"] <= 1 for row in result["scores"])
 
 
