@@ -17,10 +17,13 @@ import record
 
 from gan_notes import load_prices, make_windows, notebooks
 
+WINDOWS = 6_000
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("name", help="of the table")
 parser.add_argument("candidates", nargs="+", metavar="NAME=WEIGHTS,WEIGHTS")
-parser.add_argument("--windows", type=int, default=6_000, help="drawn of each training")
+parser.add_argument(
+    "--windows", type=int, default=WINDOWS, help="drawn of each training"
+)
 parser.add_argument("--prices", help="a file that they learnt; not the sample")
 parser.add_argument("--length", type=int, help="days; returns generators run on")
 parser.add_argument("--levels", action="store_true", help="days of windows of levels")
@@ -63,6 +66,7 @@ about = {
     + " ".join(options.candidates)
     + (f" --prices {Path(options.prices).name}" if options.prices else "")
     + f" --length {options.length}" * bool(options.length)
+    + f" --windows {options.windows}" * (options.windows != WINDOWS)
     + " --levels" * options.levels
     + " --quick" * options.quick,
     "commit": record.commit(),

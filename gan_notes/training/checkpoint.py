@@ -228,7 +228,9 @@ def save(
         try:
             model.save_weights(partial)
             with h5py.File(partial, "a") as file:
-                file["training"] = json.dumps(about)
+                text = np.frombuffer(json.dumps(about).encode(), "uint8")
+                # HDF5 compresses arrays and no strings; most of it is losses.
+                file.create_dataset("training", data=text, compression="gzip")
         except RuntimeError as error:  # what HDF5 makes of a full disk
             raise OSError(f"{path} could not be written: {error}") from error
         os.replace(partial, path)
@@ -261,7 +263,7 @@ def read(path: Path, *, settings: Mapping | None = None) -> dict:
     content = path.read_bytes()  # the disk's own errors come from here
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
-            about = json.loads(file["training"][()])
+            about = json.loads(bytes(file["training"][()]))
             file.visititems(_read_through)
         unpacked(about["history"])
     except (OSError, KeyError, ValueError, RuntimeError) as error:
@@ -337,7 +339,7 @@ def _mark(path: Path) -> str | None:
     """Return the mark of a checkpoint, without reading its arrays."""
     try:
         with h5py.File(path, "r") as file:
-            return json.loads(file["training"][()]).get("mark")
+            return json.loads(bytes(file["training"][()])).get("mark")
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         if getattr(error, "errno", None):  # the disk's own
             raise

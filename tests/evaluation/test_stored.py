@@ -8,27 +8,46 @@ from gan_notes.evaluation import facts, scorecard
 from gan_notes.models import pretrained
 
 CARD, ABOUT = scorecard.stored("offline")
+LONGER, ABOUT_LONGER = scorecard.stored("offline-120")
 TRAININGS = list(ABOUT["weights"])
 
 
-def of(metric, candidate="ReturnsGAN"):
-    (row,) = CARD[
-        (CARD["metric"] == metric) & (CARD["candidate"] == candidate)
+def of(metric, candidate="ReturnsGAN", card=CARD):
+    (row,) = card[
+        (card["metric"] == metric) & (card["candidate"] == candidate)
     ].itertuples()
     return row
 
 
 def test_there_is_no_other():
-    with pytest.raises(ValueError, match=r"'online' is no stored scorecard.*offline"):
+    known = r"'online' is no stored scorecard.*offline, offline-120"
+    with pytest.raises(ValueError, match=known):
         scorecard.stored("online")
 
 
-def test_all_trainings_that_ship_are_judged_by_the_full_setting():
+@pytest.mark.parametrize("about", [ABOUT, ABOUT_LONGER], ids=["24 days", "120 days"])
+def test_all_trainings_that_ship_are_judged(about):
     shipped = {n for n in pretrained.generators() if n.startswith("returns-offline-")}
-    assert set(TRAININGS) == shipped
-    for name, commit in ABOUT["weights"].items():
+    assert set(about["weights"]) == shipped
+    for name, commit in about["weights"].items():
         assert pretrained.provenance(name)["commit"] == commit
+
+
+def test_a_quick_card_is_named_so():
     assert not CARD["metric"].str.contains("quick").any()
+    assert LONGER["metric"].str.endswith(" (quick)").all()
+    assert "--quick" in ABOUT_LONGER["command"]
+
+
+def test_run_on_for_half_a_year_it_keeps_its_clusters_and_copies_nothing():
+    assert ABOUT_LONGER["days"] == 120
+    sizes = "fact, autocorrelation of sizes (quick)"
+    ours, joined = (of(sizes, name, LONGER) for name in ("ReturnsGAN", "bootstrap"))
+    assert ours.at_floor
+    assert ours.value < joined.value
+    for metric in ("nearest, median (quick)", "nearest, 1st percentile (quick)"):
+        assert of(metric, card=LONGER).at_floor
+        assert not of(metric, "bootstrap", LONGER).at_floor
 
 
 @pytest.mark.parametrize(
@@ -56,11 +75,7 @@ def test_a_sample_of_the_card_is_what_its_weights_give():
     )
     train = windows.changes(windows.train)
     drawn = [pretrained.draw(name, ABOUT["windows"])[0] for name in TRAININGS]
-    risks = [facts.risk(train, x, block=1, draws=1, seed=0) for x in drawn]
-    for number, row in risks[0].iterrows():
-        mean = np.mean([frame.loc[number, "ratio"] for frame in risks])
-        stored = of(f"{row['measure']} {row['level']:.0%}, {row['position']}")
-        assert mean == pytest.approx(stored.value, rel=2e-4)
+    compare_risks(train, drawn, CARD)
     near = np.mean([np.median(facts.nearest(train, x[:500])) for x in drawn])
     assert near == pytest.approx(of("nearest, median").value, rel=0.02)
     assert np.mean([clusters(x) for x in drawn]) == pytest.approx(
@@ -69,6 +84,27 @@ def test_a_sample_of_the_card_is_what_its_weights_give():
     real = facts.losses(train)[0, : train.shape[2], 0, 0]  # VaR 1 % of each ticker
     ours = np.mean([facts.losses(x)[0, : x.shape[2], 0, 0] for x in drawn], axis=0)
     np.testing.assert_allclose(ours, real, rtol=0.15)
+
+
+@pytest.mark.long
+def test_a_sample_of_the_longer_card_is_what_its_weights_give():
+    days = ABOUT_LONGER["days"]
+    windows = make_windows(load_prices(), sequence_length=days, transform="log_returns")
+    train = windows.changes(windows.train)
+    drawn = [
+        pretrained.draw(name, ABOUT_LONGER["windows"], length=days)[0]
+        for name in ABOUT_LONGER["weights"]
+    ]
+    compare_risks(train, drawn, LONGER, " (quick)")
+
+
+def compare_risks(train, drawn, card, suffix=""):
+    """Compare risks of the windows drawn of each training with those of a card."""
+    risks = [facts.risk(train, x, block=1, draws=1, seed=0) for x in drawn]
+    for number, row in risks[0].iterrows():
+        mean = np.mean([frame.loc[number, "ratio"] for frame in risks])
+        metric = f"{row['measure']} {row['level']:.0%}, {row['position']}{suffix}"
+        assert mean == pytest.approx(of(metric, card=card).value, rel=2e-4)
 
 
 def clusters(x):
