@@ -297,6 +297,9 @@ def main(arguments=None):
     table = table.reindex(columns=shown)
     print(table.to_string(float_format="%.3f", na_rep="-"))
     result = {
+        "commit": record.commit(),
+        "trainings": options.trainings,
+        "steps": options.steps,
         "panel_sha256": record.sha256(options.panel),
         "real_sha256": record.sha256(options.real),
         "draws": DRAWS,

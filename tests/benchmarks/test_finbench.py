@@ -180,3 +180,23 @@ def test_the_stored_table_has_fourteen_metrics_of_every_floor(finbench, panel):
     assert real["score"] == pytest.approx(0.796, abs=0.02)
     assert real["rho"] == pytest.approx(0.88, abs=0.04)
     assert real["sharpe_gap"] == pytest.approx(0.26, abs=0.06)
+
+
+def test_the_returns_generator_holds_on_the_leaderboard(finbench):
+    """Mean of five trainings, five draws each, with nothing tuned on 2020 to 2023."""
+    path = ROOT / "gan_notes" / "evaluation" / "stored" / "finbench.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    row, held_out = (result["rows"][n] for n in ("ReturnsGAN", "held-out windows"))
+    assert len(row["trainings"]) == 5
+    assert (result["steps"], result["draws"]) == (finbench.STEPS, finbench.DRAWS)
+    means = {k: np.mean([each[k] for each in row["trainings"]]) for k in held_out}
+    for name in ("score", "rho", "sharpe_gap", "c2st_accuracy"):
+        means[name] = np.mean([each[name] for each in row["trainings"]])
+    for name, mean in means.items():
+        assert row[name] == pytest.approx(mean), name
+    assert means["score"] >= 0.78
+    assert means["rho"] >= 0.82
+    assert means["sharpe_gap"] <= 0.48
+    for near in held_out:
+        assert means[near] >= 0.95 * held_out[near]
+    assert len(row["metrics"]) == 14
