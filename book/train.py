@@ -23,8 +23,8 @@ import ship
 from PIL import Image
 
 from gan_notes import load_images, load_prices, make_windows, notebooks
-from gan_notes.data import toys
 from gan_notes.data.images import TRAIN
+from gan_notes.data.windows import sine_windows
 from gan_notes.models import pretrained
 
 DJIA = ["BA", "CAT", "DIS", "GE", "IBM", "KO"]
@@ -81,12 +81,13 @@ def timegan(name, options, *, seed, tickers=None, transform="levels"):
 def timegan_of_paper(name, options, *, seed, sines=False):
     """Train a TimeGAN on all windows of the paper's protocol."""
     if sines:
-        x = toys.sines(length=24)
+        data = sine_windows()
+        x, scale = data.train, {"transform": data.transform}
     else:
         from gan_notes.evaluation import paper
 
-        x = paper.scaled_windows(pd.read_csv(options.prices))
-    fit_timegan(x, name, options, seed=seed)
+        x, scale = paper.scaled_windows(pd.read_csv(options.prices)), {}
+    fit_timegan(x, name, options, seed=seed, **scale)
 
 
 def fit_timegan(x, name, options, **settings):

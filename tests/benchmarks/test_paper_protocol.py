@@ -49,23 +49,33 @@ def test_it_tells_the_file_the_floors_and_what_weights_were_trained_on(table, tm
     model = TimeGAN(24, 6, hidden_dim=4, num_layers=2, name="own")
     model.fit(paper.scaled_windows(rows, length=24), steps=1, checkpoint_dir=tmp_path)
     own = tmp_path / "own.weights.h5"
-    done = run("--data", table, "--weights", "timegan", own, "--output", output)
+    done = run(
+        "--data", table, "--weights", "timegan-offline-0", own, "--output", output
+    )
     assert done.returncode == 0, done.stderr
     result = json.loads(output.read_text(encoding="utf-8"))
     assert json.loads(done.stdout.splitlines()[-1]) == result
     assert result["data"]["sha256"] == hashlib.sha256(table.read_bytes()).hexdigest()
     assert result["data"]["windows"] == [67, 24, 6]
-    assert result["trained_on"] == {"timegan": "others", "own": "these windows"}
+    assert result["trained_on"] == {
+        "timegan-offline-0": "others",
+        "own": "these windows",
+    }
     candidates = [row["candidate"] for row in result["scores"]]
-    assert candidates[::2] == ["real windows", "one Gaussian", "timegan", "own"]
+    assert candidates[::2] == [
+        "real windows",
+        "one Gaussian",
+        "timegan-offline-0",
+        "own",
+    ]
     assert all(0 <= row["mean"] <= 1 for row in result["scores"])
 
 
 @pytest.mark.nightly
 def test_weights_of_other_windows_are_refused():
-    done = run("--data", "sines", "--weights", "timegan")
+    done = run("--data", "sines", "--weights", "timegan-offline-0")
     assert done.returncode == 2
-    assert "timegan makes windows of (24, 6), the data (24, 5)" in done.stderr
+    assert "timegan-offline-0 makes windows of (24, 6), the data (24, 5)" in done.stderr
 
 
 def test_the_stored_floors_are_those_of_the_authors_code():

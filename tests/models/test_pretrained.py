@@ -65,7 +65,7 @@ def test_weights_without_a_film_say_which_have_one():
 def test_a_new_training_begins_as_the_shipped_timegan_did(windows):
     """The first rows of the shipped history, trained again from the same seed."""
     model = TimeGAN(24, 6, transform=windows.transform)
-    shipped = pretrained.load("timegan", windows.train)
+    shipped = pretrained.load("timegan-offline-0", windows.train)
     model.first_phases = shipped.settings["first_phases"]
     model.set_data(windows.train)
     model.run_to(20, verbose=0)
@@ -123,8 +123,20 @@ def test_the_level_steers_the_shipped_returns():
         assert np.median(model.levels(drawn)) == pytest.approx(level, abs=0.35)
 
 
-def test_the_shipped_timegan_restores_windows_as_its_history_ends(windows):
-    model = pretrained.load("timegan", windows.train)
+TIMEGANS = [name for name in pretrained.names() if name.startswith("timegan-")]
+
+
+@pytest.mark.parametrize("name", TIMEGANS)
+def test_a_shipped_timegan_has_its_whole_training_behind_it(name):
+    history = pretrained.load(name).phase_history()
+    assert dict(history["phase"].value_counts()) == dict.fromkeys(
+        ("embedding", "supervised", "joint"), 1000
+    )
+
+
+@pytest.mark.parametrize("name", [n for n in TIMEGANS if "offline" in n])
+def test_the_shipped_timegan_restores_windows_as_its_history_ends(windows, name):
+    model = pretrained.load(name, windows.train)
     restored = model.recovery(model.embedder(windows.train[::10]))
     error = float(np.sqrt(np.mean((restored - windows.train[::10]) ** 2)))
     last = model.loss_history.reconstruction.iloc[-50:].median()
@@ -132,30 +144,39 @@ def test_the_shipped_timegan_restores_windows_as_its_history_ends(windows):
 
 
 def test_the_shipped_timegan_gives_prices(windows):
-    model = pretrained.load("timegan", windows.train)
+    model = pretrained.load("timegan-offline-0", windows.train)
     (frame,) = model.prices(1, dates=windows.test_dates[0], seed=0)
     assert list(frame.columns) == windows.tickers
 
 
+def test_the_shipped_sines_go_on_as_they_went():
+    drawn, names = pretrained.draw("timegan-sines-0", 500, values="prices")
+    assert names == [f"sine {i}" for i in range(1, 6)]
+    steps, _ = pretrained.draw("timegan-sines-0", 500)
+    np.testing.assert_allclose(np.diff(drawn, axis=1), steps, atol=1e-6)
+    assert facts.autocorrelation(steps, 1).mean() > 0.7
+    assert 0 < drawn.min() < drawn.max() < 1
+
+
 def test_weights_load_with_their_own_gru_where_there_is_a_gpu(windows, monkeypatch):
     """The list of devices is faked, so Keras's loop runs in place of fused cells."""
-    expected = pretrained.load("timegan").generate(2, seed=0)
+    expected = pretrained.load("timegan-offline-0").generate(2, seed=0)
     monkeypatch.setattr(
         tf.config, "get_visible_devices", lambda kind=None: ["/device:GPU:0"]
     )
     assert TimeGAN(24, 6).reset_after is True
-    model = pretrained.load("timegan", windows.train)
+    model = pretrained.load("timegan-offline-0", windows.train)
     assert model.reset_after is False
     np.testing.assert_allclose(model.generate(2, seed=0), expected, atol=1e-5)
 
 
 def test_shipped_weights_are_for_their_data_only(windows):
     with pytest.raises(ValueError, match=r"trained on other data.*train=True"):
-        pretrained.load("timegan", windows.train[:-1])
+        pretrained.load("timegan-offline-0", windows.train[:-1])
 
 
 def test_unknown_weights_are_named_with_those_that_ship():
-    with pytest.raises(ValueError, match=r"'mine' has no shipped.*timegan"):
+    with pytest.raises(ValueError, match=r"'mine' has no shipped.*timegan-offline-0"):
         pretrained.load("mine")
 
 
