@@ -10,6 +10,7 @@ and where it comes from to the .json beside it.
 """
 
 import argparse
+import shlex
 import time
 from pathlib import Path
 
@@ -63,7 +64,7 @@ card.to_csv(path, index=False, float_format="%.6g")
 data = options.prices and {"prices_sha256": record.sha256(options.prices)}
 about = {
     "command": f"python benchmarks/scorecard.py {options.name} "
-    + " ".join(options.candidates)
+    + shlex.join(options.candidates)
     + (f" --prices {Path(options.prices).name}" if options.prices else "")
     + f" --length {options.length}" * bool(options.length)
     + f" --windows {options.windows}" * (options.windows != WINDOWS)

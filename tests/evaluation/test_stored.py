@@ -9,7 +9,8 @@ from gan_notes.models import pretrained
 
 CARD, ABOUT = scorecard.stored("offline")
 LONGER, ABOUT_LONGER = scorecard.stored("offline-120")
-TRAININGS = list(ABOUT["weights"])
+TRAININGS = [name for name in ABOUT["weights"] if name.startswith("returns-")]
+OFFLINE = ("returns-offline-", "timegan-offline-", "timegan-returns-")
 
 
 def of(metric, candidate="ReturnsGAN", card=CARD):
@@ -25,12 +26,23 @@ def test_there_is_no_other():
         scorecard.stored("online")
 
 
-@pytest.mark.parametrize("about", [ABOUT, ABOUT_LONGER], ids=["24 days", "120 days"])
-def test_all_trainings_that_ship_are_judged(about):
-    shipped = {n for n in pretrained.generators() if n.startswith("returns-offline-")}
+@pytest.mark.parametrize(
+    ("about", "families"),
+    [(ABOUT, OFFLINE), (ABOUT_LONGER, OFFLINE[:1])],
+    ids=["24 days", "120 days"],
+)
+def test_all_trainings_that_ship_are_judged(about, families):
+    shipped = {n for n in pretrained.generators() if n.startswith(families)}
     assert set(about["weights"]) == shipped
     for name, commit in about["weights"].items():
         assert pretrained.provenance(name)["commit"] == commit
+
+
+@pytest.mark.parametrize("candidate", ["TimeGAN", "TimeGAN, ranks"])
+def test_timegan_is_told_apart_and_the_card_says_so(candidate):
+    assert of("AUC, boosting", candidate).low > 0.9
+    assert not of("AUC, boosting", candidate).at_floor
+    assert not of("fact, autocorrelation of sizes", candidate).at_floor
 
 
 def test_a_quick_card_is_named_so():
@@ -70,11 +82,13 @@ def test_the_risk_is_right_and_no_training_window_comes_back():
 
 @pytest.mark.long
 def test_a_sample_of_the_card_is_what_its_weights_give():
-    windows = make_windows(
-        load_prices(), sequence_length=ABOUT["days"], transform="log_returns"
-    )
+    windows = make_windows(load_prices(), transform="levels")
     train = windows.changes(windows.train)
-    drawn = [pretrained.draw(name, ABOUT["windows"])[0] for name in TRAININGS]
+    days = ABOUT["days"]
+    assert train.shape[1] == days
+    drawn = [
+        pretrained.draw(name, ABOUT["windows"])[0][:, -days:] for name in TRAININGS
+    ]
     compare_risks(train, drawn, CARD)
     near = np.mean([np.median(facts.nearest(train, x[:500])) for x in drawn])
     assert near == pytest.approx(of("nearest, median").value, rel=0.02)
