@@ -18,17 +18,14 @@ A training that was stopped goes on from the folder. The last line is JSON; the 
 goes to benchmarks/returns_ablation.json.
 """
 
-import argparse
 import json
-import os
 import time
 from pathlib import Path
 from unittest import mock
 
-import record
-from timegan_ablation import LENGTH, SPLITS, inner, judged
+from timegan_ablation import LENGTH, SPLITS, begin, inner, judged, store
 
-from gan_notes import load_prices, make_windows, notebooks
+from gan_notes import load_prices, make_windows
 
 RANKS = "normal_scores"
 
@@ -87,15 +84,7 @@ def variants():
 
 def main():
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=5_000)
-    parser.add_argument("--windows", type=int, default=4_000)
-    parser.add_argument("--checkpoint-dir", default="")
-    parser.add_argument("--small", action="store_true", help="write nothing")
-    options = parser.parse_args()
-    for pool in ("INTRAOP", "INTEROP"):
-        os.environ[f"TF_NUM_{pool}_THREADS"] = "1"
-    notebooks.repeatable(0)
+    options = begin(__doc__.splitlines()[0], 5_000)
     prices, splits = load_prices(), 2 if options.small else SPLITS
     result = {}
     for name, (transform, make) in variants().items():
@@ -122,16 +111,7 @@ def main():
             result[kind] = judged(*real, windows.changes(x), splits)
             print(kind, json.dumps(result[kind]), flush=True)
         result[name]["seconds"] = round(time.perf_counter() - began)
-    table = {
-        "steps": options.steps,
-        "windows": options.windows,
-        "splits": splits,
-        "candidates": result,
-        **notebooks.provenance(),
-    }
-    if not options.small:
-        record.keep(Path(__file__).with_suffix(".json"), table)
-    print(json.dumps(table))
+    store(__file__, options, splits, result)
 
 
 if __name__ == "__main__":

@@ -118,10 +118,10 @@ def judged(learnt, asked, synthetic, splits):
     return found
 
 
-def main():
-    """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=2_500, help="a phase")
+def begin(title, steps):
+    """Read the command line of an ablation, and set one thread and the seeds."""
+    parser = argparse.ArgumentParser(description=title)
+    parser.add_argument("--steps", type=int, default=steps, help="a phase, or in all")
     parser.add_argument("--windows", type=int, default=4_000)
     parser.add_argument("--checkpoint-dir", default="")
     parser.add_argument("--small", action="store_true", help="write nothing")
@@ -129,6 +129,27 @@ def main():
     for pool in ("INTRAOP", "INTEROP"):
         os.environ[f"TF_NUM_{pool}_THREADS"] = "1"
     notebooks.repeatable(0)
+    return options
+
+
+def store(script, options, splits, result):
+    """Print what an ablation found, and write it beside its script."""
+    table = {
+        "steps": options.steps,
+        "windows": options.windows,
+        "splits": splits,
+        "candidates": result,
+        "commit": record.commit(),
+        **notebooks.provenance(),
+    }
+    if not options.small:
+        record.keep(Path(script).with_suffix(".json"), table)
+    print(json.dumps(table))
+
+
+def main():
+    """Run the command line."""
+    options = begin(__doc__.splitlines()[0], 2_500)
     windows = make_windows(
         load_prices(), sequence_length=LENGTH, transform="normal_scores"
     )
@@ -151,16 +172,7 @@ def main():
         result[name] = judged(before, after, drawn, splits)
         result[name]["seconds"] = round(time.perf_counter() - began)
         print(name, json.dumps(result[name]), flush=True)
-    table = {
-        "steps": options.steps,
-        "windows": options.windows,
-        "splits": splits,
-        "candidates": result,
-        **notebooks.provenance(),
-    }
-    if not options.small:
-        record.keep(Path(__file__).with_suffix(".json"), table)
-    print(json.dumps(table))
+    store(__file__, options, splits, result)
 
 
 if __name__ == "__main__":
