@@ -174,7 +174,8 @@ def stored(name: str) -> tuple[pd.DataFrame, dict]:
     Parameters
     ----------
     name : str
-        "offline": those of the offline six.
+        "offline": those of the offline six, on the 23 changes of a window; or
+        "offline-120": its returns generators, run on for 120 days, quick.
 
     Returns
     -------
