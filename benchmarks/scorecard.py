@@ -4,9 +4,9 @@
 
 A name before the equals sign is a candidate, the names behind it are its trainings
 (with commas), and all of them count. Windows come from the sample, or from the file of
---prices, split in time as everywhere; the held-out period is looked at once for each
-generator that ships. The table goes to gan_notes/evaluation/stored/scorecard-NAME.csv,
-and where it comes from to the .json beside it.
+--prices, split in time as everywhere; no generator is chosen by it. The
+table goes to gan_notes/evaluation/stored/scorecard-NAME.csv, and where it comes from to
+the .json beside it.
 """
 
 import argparse
