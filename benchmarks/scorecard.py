@@ -61,7 +61,6 @@ folder = scorecard.STORED
 folder.mkdir(exist_ok=True)
 path = folder / f"scorecard-{options.name}.csv"
 card.to_csv(path, index=False, float_format="%.6g")
-data = options.prices and {"prices_sha256": record.sha256(options.prices)}
 about = {
     "command": f"python benchmarks/scorecard.py {options.name} "
     + shlex.join(options.candidates)
@@ -78,7 +77,7 @@ about = {
     },
     "windows": options.windows,
     "days": days,
-    **(data or {}),
+    **({"prices_sha256": record.sha256(options.prices)} if options.prices else {}),
     "seconds": round(time.perf_counter() - began),
     **notebooks.provenance(),
 }

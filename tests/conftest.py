@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import errno
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -57,6 +58,18 @@ def benchmark(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def run_small(name):
+    """Run an ablation with --small; return what it found, and that it wrote nothing."""
+    path = ROOT / "benchmarks" / f"{name}.py"
+    command = [sys.executable, path, "--small", "--steps", "2", "--windows", "200"]
+    out = path.with_suffix(".json")
+    before = out.read_bytes() if out.exists() else None
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (out.read_bytes() if out.exists() else None) == before
+    return json.loads(done.stdout.splitlines()[-1])["candidates"]
 
 
 def toc():

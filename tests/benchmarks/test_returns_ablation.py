@@ -1,12 +1,8 @@
 """Each ablation of the returns generator takes out one thing."""
 
-import json
-import subprocess
-import sys
-
 import numpy as np
 import pytest
-from conftest import ROOT, benchmark
+from conftest import benchmark, run_small
 
 from gan_notes.models import returns
 
@@ -77,14 +73,7 @@ def test_the_package_is_as_before_when_variants_are_made(windows):
 @pytest.mark.nightly
 @pytest.mark.long
 def test_the_script_runs_small_and_writes_nothing():
-    path = ROOT / "benchmarks" / "returns_ablation.py"
-    command = [sys.executable, path, "--small", "--steps", "2", "--windows", "200"]
-    out = path.with_suffix(".json")
-    before = out.read_bytes() if out.exists() else None
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout.splitlines()[-1])["candidates"]
+    found = run_small("returns_ablation")
     named = [*ablation.variants()]
     assert [*found] == ["fresh real", named[0], "not calibrated", *named[1:]]
     assert found["as shipped"]["AUC, boosting"][0] > 0.9  # two steps learn nothing
-    assert (out.read_bytes() if out.exists() else None) == before

@@ -1,12 +1,8 @@
 """Each ablation of TimeGAN takes out one thing; the held-out period stays unseen."""
 
-import json
-import subprocess
-import sys
-
 import numpy as np
 import pytest
-from conftest import ROOT, benchmark
+from conftest import benchmark, run_small
 
 from gan_notes.models import timegan
 
@@ -60,14 +56,7 @@ def test_wider_noise_is_as_wide_as_the_latent_space():
 
 @pytest.mark.nightly
 @pytest.mark.long
-def test_the_script_runs_small_and_writes_nothing(tmp_path):
-    path = ROOT / "benchmarks" / "timegan_ablation.py"
-    command = [sys.executable, path, "--small", "--steps", "2", "--windows", "200"]
-    out = path.with_suffix(".json")
-    before = out.read_bytes() if out.exists() else None
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout.splitlines()[-1])["candidates"]
+def test_the_script_runs_small_and_writes_nothing():
+    found = run_small("timegan_ablation")
     assert [*found] == ["fresh real", *ablation.variants()]
     assert found["as published"]["AUC, boosting"][0] > 0.9  # two steps learn nothing
-    assert (out.read_bytes() if out.exists() else None) == before
