@@ -15,7 +15,7 @@ differ from it in one thing:
 - "returns, not ranks": it learns log-returns, and is not calibrated, which means ranks.
 
 A training that was stopped goes on from the folder. The last line is JSON; the same
-goes to benchmarks/returns_ablation.json.
+goes to gan_notes/evaluation/stored/returns_ablation.json.
 """
 
 import json

@@ -14,7 +14,7 @@ the training period, and are judged on its last fifth: the held-out period stays
   place of one for each ticker.
 
 A training that was stopped goes on from the folder. The last line is JSON; the same
-goes to benchmarks/timegan_ablation.json.
+goes to gan_notes/evaluation/stored/timegan_ablation.json, which chapter 06 shows.
 """
 
 import argparse
@@ -133,7 +133,9 @@ def begin(title, steps):
 
 
 def store(script, options, splits, result):
-    """Print what an ablation found, and write it beside its script."""
+    """Print what an ablation found, and store it under the name of its script."""
+    from gan_notes.evaluation import scorecard
+
     table = {
         "steps": options.steps,
         "windows": options.windows,
@@ -143,7 +145,7 @@ def store(script, options, splits, result):
         **notebooks.provenance(),
     }
     if not options.small:
-        record.keep(Path(script).with_suffix(".json"), table)
+        record.keep(scorecard.STORED / f"{Path(script).stem}.json", table)
     print(json.dumps(table))
 
 

@@ -64,7 +64,7 @@ def run_small(name):
     """Run an ablation with --small; return what it found, and that it wrote nothing."""
     path = ROOT / "benchmarks" / f"{name}.py"
     command = [sys.executable, path, "--small", "--steps", "2", "--windows", "200"]
-    out = path.with_suffix(".json")
+    out = ROOT / "gan_notes" / "evaluation" / "stored" / f"{name}.json"
     before = out.read_bytes() if out.exists() else None
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from gan_notes import TimeGAN
-from gan_notes.evaluation import paper
+from gan_notes.evaluation import paper, scorecard
 
 pytestmark = pytest.mark.long
 
@@ -80,7 +80,7 @@ def test_weights_of_other_windows_are_refused():
 
 def test_the_stored_floors_are_those_of_the_authors_code():
     """On the paper's stock file their code gives .012 and .0366, a Gaussian .15-.19."""
-    path = ROOT / "benchmarks" / "paper_stocks.json"
+    path = scorecard.STORED / "paper_stocks.json"
     result = json.loads(path.read_text(encoding="utf-8"))
     rows = {(r["candidate"], r["metric"]): r for r in result["scores"]}
     assert result["steps"] == [2000, 5000]
