@@ -180,7 +180,7 @@ class StepModel(keras.Model):
                         variable.assign(average)
             yield
         finally:
-            for variable, value in held:
+            for variable, value in reversed(held):  # two may move one variable
                 variable.assign(value)
 
     # Training

@@ -198,6 +198,23 @@ def test_the_generator_learns_through_the_supervisor():
     assert all(g is not None and float(tf.norm(g)) > 0 for g in gradients)
 
 
+def test_averages_of_a_network_that_two_losses_move_leave_it_as_it_was(eager):
+    model = make()
+    adams = {
+        loss: keras.optimizers.Adam(0.1, use_ema=True, name=loss)
+        for loss in model.moved()
+    }
+    model.set_optimizers(adams, at_once=1)
+    fit(model, (2, 2, 3))
+    before = model.get_weights()
+    drawn = model.generate(3, seed=0)
+    for a, b in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    with model.averaged():
+        z = model.noise(3, tf.constant([0, 2**30]))
+        np.testing.assert_allclose(model(z), drawn, rtol=1e-5)
+
+
 def test_every_variable_is_moved_by_one_loss_or_more_and_never_twice_by_one():
     model = make()
     for variables in model.moved().values():
