@@ -4,7 +4,8 @@ python book/train.py returns-offline-0 --checkpoint-dir FOLDER
 python book/train.py returns-djia-0 --checkpoint-dir FOLDER --prices FILE
 
 What paper-* names is trained on the file of the paper's protocol, or on its
-sines, and is only kept in the folder, for benchmarks/paper_protocol.py.
+sines, and is only kept in the folder, for benchmarks/paper_protocol.py. With
+"annealed" the joint phase goes on while the learning rates fall to 0.
 
 A training that was stopped goes on from the folder. On one thread, so that
 two may run side by side. A maintainer's tool, like ship.py.
@@ -30,6 +31,7 @@ from gan_notes.models import pretrained
 DJIA = ["BA", "CAT", "DIS", "GE", "IBM", "KO"]
 RETURNS_STEPS, RETURNS_BATCH = 10_000, 256
 TIMEGAN_STEPS = 10_000  # a phase
+ANNEALING = 2_500  # more joint steps, over which the rates fall to 0
 IMAGE_STEPS, IMAGE_BATCH = 12_000, 64
 FRAMES = 24  # of a film, the sooner the denser
 # What ships in float16: all of it, or the part that only judged.
@@ -78,7 +80,7 @@ def timegan(name, options, *, seed, tickers=None, transform="levels"):
     )
 
 
-def timegan_of_paper(name, options, *, seed, sines=False):
+def timegan_of_paper(name, options, *, seed, sines=False, more=0):
     """Train a TimeGAN on all windows of the paper's protocol."""
     if sines:
         data = sine_windows()
@@ -87,15 +89,30 @@ def timegan_of_paper(name, options, *, seed, sines=False):
         from gan_notes.evaluation import paper
 
         x, scale = paper.scaled_windows(pd.read_csv(options.prices)), {}
-    fit_timegan(x, name, options, seed=seed, **scale)
+    fit_timegan(x, name, options, seed=seed, more=more, **scale)
 
 
-def fit_timegan(x, name, options, **settings):
-    """Train a TimeGAN with the steps that ship."""
+def fit_timegan(x, name, options, *, more=0, **settings):
+    """Train a TimeGAN with the steps that ship, and `more`, annealed."""
+    import keras
+
     from gan_notes.models.timegan import TimeGAN
 
     model = TimeGAN(*x.shape[1:], name=name, **settings)
-    model.fit(x, steps=TIMEGAN_STEPS, checkpoint_dir=options.checkpoint_dir)
+    steps = [TIMEGAN_STEPS, TIMEGAN_STEPS, TIMEGAN_STEPS + more]
+    epoch = -(-len(x) // 128)
+
+    def rate(epochs, _):
+        left = (sum(steps) - epochs * epoch) / more
+        return 1e-3 * min(1.0, max(0.0, left))  # of what compile sets
+
+    anneal = [keras.callbacks.LearningRateScheduler(rate)] * bool(more)
+    model.fit(
+        x,
+        steps=steps,
+        checkpoint_dir=options.checkpoint_dir,
+        callbacks=anneal,
+    )
 
 
 def images(data):
@@ -210,6 +227,12 @@ RECIPES = {
     },
     **{
         f"paper-stocks-{i}": partial(timegan_of_paper, seed=i)
+        for i in range(3)
+    },
+    **{
+        f"paper-annealed-{i}": partial(
+            timegan_of_paper, seed=i, more=ANNEALING
+        )
         for i in range(3)
     },
 }

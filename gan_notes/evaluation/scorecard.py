@@ -174,8 +174,9 @@ def stored(name: str) -> tuple[pd.DataFrame, dict]:
     Parameters
     ----------
     name : str
-        "offline": those of the offline six, on the 23 changes of a window; or
-        "offline-120": its returns generators, run on for 120 days, quick.
+        "offline": those of the offline six, on the 23 changes of a window;
+        "offline-120": its returns generators, run on for 120 days, quick; or "djia":
+        as the first, those of BA, CAT, DIS, GE, IBM and KO.
 
     Returns
     -------

@@ -9,6 +9,7 @@ from gan_notes.models import pretrained
 
 CARD, ABOUT = scorecard.stored("offline")
 LONGER, ABOUT_LONGER = scorecard.stored("offline-120")
+DJIA, ABOUT_DJIA = scorecard.stored("djia")
 TRAININGS = [name for name in ABOUT["weights"] if name.startswith("returns-")]
 OFFLINE = ("returns-offline-", "timegan-offline-", "timegan-returns-")
 
@@ -21,15 +22,19 @@ def of(metric, candidate="ReturnsGAN", card=CARD):
 
 
 def test_there_is_no_other():
-    known = r"'online' is no stored scorecard.*offline, offline-120"
+    known = r"'online' is no stored scorecard.*djia, offline, offline-120"
     with pytest.raises(ValueError, match=known):
         scorecard.stored("online")
 
 
 @pytest.mark.parametrize(
     ("about", "families"),
-    [(ABOUT, OFFLINE), (ABOUT_LONGER, OFFLINE[:1])],
-    ids=["24 days", "120 days"],
+    [
+        (ABOUT, OFFLINE),
+        (ABOUT_LONGER, OFFLINE[:1]),
+        (ABOUT_DJIA, ("returns-djia-", "timegan-djia-")),
+    ],
+    ids=["24 days", "120 days", "other stocks"],
 )
 def test_all_trainings_that_ship_are_judged(about, families):
     shipped = {n for n in pretrained.generators() if n.startswith(families)}
