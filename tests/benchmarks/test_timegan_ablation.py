@@ -1,9 +1,13 @@
 """Each ablation of TimeGAN takes out one thing; the held-out period stays unseen."""
 
+import json
+
 import numpy as np
 import pytest
 from conftest import benchmark, run_small
 
+from gan_notes import load_prices, make_windows
+from gan_notes.evaluation import facts, scorecard
 from gan_notes.models import timegan
 
 ablation = benchmark("timegan_ablation")
@@ -52,6 +56,32 @@ def test_wider_noise_is_as_wide_as_the_latent_space():
     assert noise.shape == (5, 24, 24)
     assert model.generator(noise).shape == (5, 24, 24)
     assert model.generate(5, seed=0).shape == (5, 24, 2)
+
+
+def test_every_part_was_taken_out_once_and_none_repairs_timegan():
+    path = scorecard.STORED / "timegan_ablation.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    assert (stored["steps"], stored["splits"]) == (2500, ablation.SPLITS)
+    found = stored["candidates"]
+    assert [*found] == ["fresh real", *ablation.variants()]
+    assert found["fresh real"]["AUC, boosting"][0] < 0.6
+    for name in ablation.variants():
+        assert found[name]["AUC, boosting"][1] > 0.9
+
+
+@pytest.mark.long
+def test_the_stored_facts_of_real_days_are_what_the_sample_gives():
+    path = scorecard.STORED / "timegan_ablation.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))["candidates"]["fresh real"]
+    windows = make_windows(
+        load_prices(), sequence_length=ablation.LENGTH, transform="normal_scores"
+    )
+    learnt, _ = ablation.inner(windows.train)
+    again = facts.facts(windows.changes(learnt), draws=2).itertuples()
+    again = {f"{row.fact}, {row.days}": row.value for row in again}
+    kept = {key: value for key, (value, *_) in stored.items() if key in again}
+    assert len(kept) == len(stored) - 2  # AUC, and the deviation
+    assert kept == pytest.approx({key: again[key] for key in kept}, rel=1e-4)
 
 
 @pytest.mark.nightly
