@@ -2,9 +2,9 @@
 
     python benchmarks/latent_gan.py --data stock_data.csv --checkpoint-dir FOLDER
 
-Levels are smooth, so 32 numbers hold a window of them: an autoencoder of two recurrent
-networks finds such codes first, and then a plain GAN learns their distribution. Neither
-needs a supervisor. (Returns are nearly white, no short code holds them: chapter 06.)
+Levels are smooth, so 32 numbers may hold a window of them: an autoencoder of two
+recurrent networks finds such codes first, and then a plain GAN learns their
+distribution. Neither needs a supervisor.
 
 Trains `--trainings` of them, one seed each, and scores them as `paper_protocol.py`
 does, beside the real windows and what the first autoencoder restores. A training that
@@ -12,7 +12,6 @@ was stopped goes on from the folder. The last line is JSON; the same goes to --o
 """
 
 import time
-from pathlib import Path
 
 import paper_protocol
 
@@ -20,7 +19,7 @@ CODE = 32  # numbers for a window
 NOISE = 0.02  # on the codes, so that near ones are restored to near windows
 UNITS, WIDTH = 48, 256  # of the recurrent networks, and of the GAN's three layers
 CODE_STEPS, GAN_STEPS = 8_000, 12_000
-BATCH, GAN_BATCH = 128, 512
+BATCH, GAN_BATCH = 128, 256
 
 
 def autoencoder(length, features, name):
@@ -102,7 +101,7 @@ def train(real, seed, code_steps, gan_steps, folder):
         checkpoint_dir=folder,
     )
     codes = draws.in_parts(encoder, real)
-    mean, deviation = codes.mean(axis=0), codes.std(axis=0)
+    mean, deviation = codes.mean(axis=0), codes.std(axis=0) + 1e-6
     gan = gan_of_codes(gan_steps, seed, f"codes-{seed}")
     gan.fit(
         (codes - mean) / deviation,
@@ -120,7 +119,7 @@ def main():
     command.add_argument("--trainings", type=int, default=3)
     command.add_argument("--code-steps", type=int, default=CODE_STEPS)
     command.add_argument("--gan-steps", type=int, default=GAN_STEPS)
-    command.add_argument("--checkpoint-dir", type=Path, default="")
+    command.add_argument("--checkpoint-dir", default="")
     options = command.parse_args()
     real, about = paper_protocol.begin(options)
     candidates, seconds = {}, []

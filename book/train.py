@@ -100,19 +100,31 @@ def fit_timegan(x, name, options, *, more=0, **settings):
 
     model = TimeGAN(*x.shape[1:], name=name, **settings)
     steps = [TIMEGAN_STEPS, TIMEGAN_STEPS, TIMEGAN_STEPS + more]
-    epoch = -(-len(x) // 128)
-
-    def rate(epochs, _):
-        left = (sum(steps) - epochs * epoch) / more
-        return 1e-3 * min(1.0, max(0.0, left))  # of what compile sets
-
-    anneal = [keras.callbacks.LearningRateScheduler(rate)] * bool(more)
+    callbacks = []
+    if more:
+        rate = partial(
+            annealed,
+            epoch_steps=-(-len(x) // 128),  # of a batch, as `fit` has it
+            total=sum(steps),
+            more=more,
+        )
+        callbacks.append(
+            keras.callbacks.LearningRateScheduler(
+                lambda done, _: rate(done)
+            )
+        )
     model.fit(
         x,
         steps=steps,
         checkpoint_dir=options.checkpoint_dir,
-        callbacks=anneal,
+        callbacks=callbacks,
     )
+
+
+def annealed(epochs, *, epoch_steps, total, more):
+    """Return TimeGAN's rate after so many epochs: over `more` steps to 0."""
+    left = (total - epochs * epoch_steps) / more
+    return 1e-3 * min(1.0, max(0.0, left))
 
 
 def images(data):

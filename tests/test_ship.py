@@ -220,6 +220,15 @@ def test_a_recipe_ships_a_generator_that_draws(repository, tmp_path, monkeypatch
     np.testing.assert_allclose(drawn, own, atol=1e-6)
 
 
+def test_annealing_ends_at_rest_and_leaves_what_was_before_as_it_was():
+    rate = functools.partial(train.annealed, epoch_steps=29, total=32_500, more=2_500)
+    epochs = range(-(-32_500 // 29))
+    rates = [rate(epoch) for epoch in epochs]
+    assert [r == 1e-3 for r in rates] == [29 * epoch <= 30_000 for epoch in epochs]
+    assert 0 <= rates[-1] < 2e-5
+    assert rate(31_250 / 29) == pytest.approx(5e-4)
+
+
 def test_a_recipe_says_what_is_wrong(repository, tmp_path, capsys):
     given_ = ["--checkpoint-dir", str(tmp_path), "--prices", "none.csv"]
     assert train.main(["returns-djia-0", *given_]) == 1

@@ -360,9 +360,9 @@ class TimeGAN(Priced, StepModel):
         steps : int or three ints
             Steps of each phase. A joint step has two updates of generator and
             embedder and at most one of the discriminator. The authors' code: 10,000.
-            Let the rates fall to 0 over some more joint steps, by
-            ``keras.callbacks.LearningRateScheduler`` as ``book/train.py`` does it, and
-            the paper's scores get better and steadier: chapter 07 has both.
+            Over some more joint steps a ``keras.callbacks.LearningRateScheduler`` can
+            let the rates fall to 0, as ``book/train.py`` does it; on the paper's stocks
+            that made the scores of three trainings better on the average: chapter 07.
         batch_size, checkpoint_dir, callbacks, verbose
             As in ``StepModel.fit``.
 

@@ -65,8 +65,13 @@ def test_every_part_was_taken_out_once_and_none_repairs_timegan():
     found = stored["candidates"]
     assert [*found] == ["fresh real", *ablation.variants()]
     assert found["fresh real"]["AUC, boosting"][0] < 0.6
+    sizes = "autocorrelation of sizes, {}"
     for name in ablation.variants():
         assert found[name]["AUC, boosting"][1] > 0.9
+        assert any(  # at some lag
+            abs(found[name][key][0] - found["fresh real"][key][0]) > 0.15
+            for key in map(sizes.format, ablation.DAYS)
+        )
 
 
 @pytest.mark.long
