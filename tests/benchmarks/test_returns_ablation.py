@@ -1,9 +1,12 @@
 """Each ablation of the returns generator takes out one thing."""
 
+import json
+
 import numpy as np
 import pytest
 from conftest import benchmark, run_small
 
+from gan_notes.evaluation import scorecard
 from gan_notes.models import returns
 
 ablation = benchmark("returns_ablation")
@@ -68,6 +71,23 @@ def test_the_package_is_as_before_when_variants_are_made(windows):
     for name in ablation.variants():
         made(name)
     assert returns.StylisedFacts is facts
+
+
+def test_the_ideas_that_carry_the_generator_are_those_that_chapter_06_names():
+    path = scorecard.STORED / "returns_ablation.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    found = stored["candidates"]
+    named = [*ablation.variants()]
+    assert [*found] == ["fresh real", named[0], "not calibrated", *named[1:]]
+    other = scorecard.STORED / "timegan_ablation.json"  # of the same days
+    other = json.loads(other.read_text(encoding="utf-8"))["candidates"]
+    assert found["fresh real"] == other["fresh real"]
+    area = {name: row["AUC, boosting"] for name, row in found.items()}
+    for name in ("a critic of values", "without noise of the window"):
+        assert area[name][1] > area["as shipped"][2]
+    assert area["returns, not ranks"][0] > area["as shipped"][2]
+    for name in ("not calibrated", "without the level", "without products of sizes"):
+        assert area[name][0] == pytest.approx(area["as shipped"][0], abs=0.03)
 
 
 @pytest.mark.nightly
