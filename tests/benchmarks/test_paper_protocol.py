@@ -91,7 +91,9 @@ def stored(name):
 DS, PS = "discriminative score", "predictive score"
 
 
-@pytest.mark.parametrize("name", ["paper_stocks", "paper_annealed", "paper_sines"])
+@pytest.mark.parametrize(
+    "name", ["paper_stocks", "paper_annealed", "latent_gan", "paper_sines"]
+)
 def test_what_is_stored_is_the_whole_protocol(name):
     result, rows = stored(name)
     assert result["steps"] == [2000, 5000]
