@@ -51,6 +51,7 @@ def gan_of_codes(steps, seed, name):
     import keras
 
     from gan_notes import GAN
+    from gan_notes.models import returns
 
     def network(outputs):
         hidden = [keras.layers.Dense(WIDTH, "leaky_relu") for _ in range(3)]
@@ -68,11 +69,7 @@ def gan_of_codes(steps, seed, name):
         name=name,
     )
 
-    def adam(updates, **average):
-        cosine = keras.optimizers.schedules.CosineDecay(2e-4, updates)
-        return keras.optimizers.Adam(cosine, beta_1=0.0, beta_2=0.9, **average)
-
-    gan.compile(adam(steps, use_ema=True, ema_momentum=0.999), adam(5 * steps))
+    gan.compile(*returns.optimizers(steps, gan.discriminator_steps))
     return gan
 
 

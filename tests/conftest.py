@@ -60,6 +60,12 @@ def benchmark(name):
     return module
 
 
+def stored(name):
+    """Return a result that a benchmark stored in the package."""
+    path = ROOT / "gan_notes" / "evaluation" / "stored" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def run_small(name):
     """Run an ablation with --small; return what it found, and that it wrote nothing."""
     path = ROOT / "benchmarks" / f"{name}.py"

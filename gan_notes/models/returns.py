@@ -129,6 +129,23 @@ def build_critic(length: int, features: int, *, lags, seed: int) -> keras.Model:
     return keras.Model(window, score, name="critic")
 
 
+def optimizers(decay_steps: int, critic_steps: int, *, rate: float = RATE):
+    """Return the generator's Adam, which keeps averages, and the critic's.
+
+    Both rates fall to 0 along a cosine over `decay_steps` steps, of which the critic
+    makes `critic_steps` updates each.
+    """
+
+    def adam(updates, **average):
+        cosine = keras.optimizers.schedules.CosineDecay(rate, updates)
+        return keras.optimizers.Adam(cosine, beta_1=0.0, beta_2=0.9, **average)
+
+    return (
+        adam(decay_steps, use_ema=True, ema_momentum=DECAY),
+        adam(decay_steps * critic_steps),
+    )
+
+
 @keras.saving.register_keras_serializable("gan_notes")
 class ReturnsGAN(Priced, GAN):
     """A WGAN-GP on windows of returns in normal scores, with a dial for volatility.
@@ -215,16 +232,8 @@ class ReturnsGAN(Priced, GAN):
             Steps in one call of the compiled graph.
         """
         decay_steps = loop.whole(decay_steps, "decay_steps")
-
-        def adam(updates, **average):
-            cosine = keras.optimizers.schedules.CosineDecay(rate, updates)
-            return keras.optimizers.Adam(cosine, beta_1=0.0, beta_2=0.9, **average)
-
-        super().compile(
-            adam(decay_steps, use_ema=True, ema_momentum=DECAY),
-            adam(decay_steps * self.discriminator_steps),
-            steps_per_execution=steps_per_execution,
-        )
+        pair = optimizers(decay_steps, self.discriminator_steps, rate=rate)
+        super().compile(*pair, steps_per_execution=steps_per_execution)
 
     def sample_shape(self) -> tuple[int, int]:
         """Return (L, d): the level is no part of a sample."""

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import stored
 
 from gan_notes import TimeGAN
 from gan_notes.data import toys
-from gan_notes.evaluation import paper, scorecard
+from gan_notes.evaluation import paper
 from gan_notes.models import pretrained
 from gan_notes.training import checkpoint
 
@@ -81,10 +82,9 @@ def test_weights_of_other_windows_are_refused():
     assert "timegan-offline-0 makes windows of (24, 6), the data (24, 5)" in done.stderr
 
 
-def stored(name):
+def scored(name):
     """Return a stored result, and its scores by candidate and metric."""
-    path = scorecard.STORED / f"{name}.json"
-    result = json.loads(path.read_text(encoding="utf-8"))
+    result = stored(name)
     return result, {(r["candidate"], r["metric"]): r for r in result["scores"]}
 
 
@@ -95,7 +95,7 @@ DS, PS = "discriminative score", "predictive score"
     "name", ["paper_stocks", "paper_annealed", "latent_gan", "paper_sines"]
 )
 def test_what_is_stored_is_the_whole_protocol(name):
-    result, rows = stored(name)
+    result, rows = scored(name)
     assert result["steps"] == [2000, 5000]
     assert all(len(row["each"]) == 10 for row in rows.values())
     for row in rows.values():
@@ -105,7 +105,7 @@ def test_what_is_stored_is_the_whole_protocol(name):
 
 def test_the_stored_floors_are_those_of_the_authors_code():
     """On the paper's stock file their code gives .012 and .0366, a Gaussian .15-.19."""
-    mean = {key: row["mean"] for key, row in stored("paper_stocks")[1].items()}
+    mean = {key: row["mean"] for key, row in scored("paper_stocks")[1].items()}
     assert mean["real windows", DS] < 0.024  # .012 + .012
     assert mean["real windows", PS] == pytest.approx(0.0366, abs=2e-4)
     assert 0.15 < mean["one Gaussian", DS] < 0.19
@@ -114,7 +114,7 @@ def test_the_stored_floors_are_those_of_the_authors_code():
 
 @pytest.mark.parametrize("name", ["paper_stocks", "paper_annealed", "paper_sines"])
 def test_three_trainings_on_these_very_windows_are_scored(name):
-    result, rows = stored(name)
+    result, rows = scored(name)
     assert [*result["trained_on"].values()] == ["these windows"] * 3
     assert {who for who, _ in rows} == {
         "real windows",
@@ -124,7 +124,7 @@ def test_three_trainings_on_these_very_windows_are_scored(name):
 
 
 def test_annealed_timegan_scores_on_the_papers_stocks_as_promised():
-    result, rows = stored("paper_annealed")
+    result, rows = scored("paper_annealed")
     mean = {
         score: np.mean([rows[name, score]["mean"] for name in result["trained_on"]])
         for score in (DS, PS)
@@ -134,7 +134,7 @@ def test_annealed_timegan_scores_on_the_papers_stocks_as_promised():
 
 
 def test_a_sample_of_the_scores_on_sines_is_what_the_shipped_weights_give():
-    result, rows = stored("paper_sines")
+    result, rows = scored("paper_sines")
     real = toys.sines(seed=result["data"]["seed"])
     assert checkpoint.fingerprint(real) == result["data"]["fingerprint"]
     model = pretrained.load("timegan-sines-0")

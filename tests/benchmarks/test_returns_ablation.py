@@ -1,12 +1,9 @@
 """Each ablation of the returns generator takes out one thing."""
 
-import json
-
 import numpy as np
 import pytest
-from conftest import benchmark, run_small
+from conftest import benchmark, run_small, stored
 
-from gan_notes.evaluation import scorecard
 from gan_notes.models import returns
 
 ablation = benchmark("returns_ablation")
@@ -74,13 +71,10 @@ def test_the_package_is_as_before_when_variants_are_made(windows):
 
 
 def test_the_ideas_that_carry_the_generator_are_those_that_chapter_06_names():
-    path = scorecard.STORED / "returns_ablation.json"
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    found = stored["candidates"]
+    found = stored("returns_ablation")["candidates"]
     named = [*ablation.variants()]
     assert [*found] == ["fresh real", named[0], "not calibrated", *named[1:]]
-    other = scorecard.STORED / "timegan_ablation.json"  # of the same days
-    other = json.loads(other.read_text(encoding="utf-8"))["candidates"]
+    other = stored("timegan_ablation")["candidates"]  # of the same days
     assert found["fresh real"] == other["fresh real"]
     area = {name: row["AUC, boosting"] for name, row in found.items()}
     for name in ("a critic of values", "without noise of the window"):

@@ -1,13 +1,11 @@
 """Each ablation of TimeGAN takes out one thing; the held-out period stays unseen."""
 
-import json
-
 import numpy as np
 import pytest
-from conftest import benchmark, run_small
+from conftest import benchmark, run_small, stored
 
 from gan_notes import load_prices, make_windows
-from gan_notes.evaluation import facts, scorecard
+from gan_notes.evaluation import facts
 from gan_notes.models import timegan
 
 ablation = benchmark("timegan_ablation")
@@ -59,10 +57,9 @@ def test_wider_noise_is_as_wide_as_the_latent_space():
 
 
 def test_every_part_was_taken_out_once_and_none_repairs_timegan():
-    path = scorecard.STORED / "timegan_ablation.json"
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    assert (stored["steps"], stored["splits"]) == (2500, ablation.SPLITS)
-    found = stored["candidates"]
+    result = stored("timegan_ablation")
+    assert (result["steps"], result["splits"]) == (2500, ablation.SPLITS)
+    found = result["candidates"]
     assert [*found] == ["fresh real", *ablation.variants()]
     assert found["fresh real"]["AUC, boosting"][0] < 0.6
     sizes = "autocorrelation of sizes, {}"
@@ -76,16 +73,15 @@ def test_every_part_was_taken_out_once_and_none_repairs_timegan():
 
 @pytest.mark.long
 def test_the_stored_facts_of_real_days_are_what_the_sample_gives():
-    path = scorecard.STORED / "timegan_ablation.json"
-    stored = json.loads(path.read_text(encoding="utf-8"))["candidates"]["fresh real"]
+    real = stored("timegan_ablation")["candidates"]["fresh real"]
     windows = make_windows(
         load_prices(), sequence_length=ablation.LENGTH, transform="normal_scores"
     )
     learnt, _ = ablation.inner(windows.train)
     again = facts.facts(windows.changes(learnt), draws=2).itertuples()
     again = {f"{row.fact}, {row.days}": row.value for row in again}
-    kept = {key: value for key, (value, *_) in stored.items() if key in again}
-    assert len(kept) == len(stored) - 2  # AUC, and the deviation
+    kept = {key: value for key, (value, *_) in real.items() if key in again}
+    assert len(kept) == len(real) - 2  # AUC, and the deviation
     assert kept == pytest.approx({key: again[key] for key in kept}, rel=1e-4)
 
 

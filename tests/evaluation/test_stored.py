@@ -50,6 +50,14 @@ def test_timegan_is_told_apart_and_the_card_says_so(candidate):
     assert not of("fact, autocorrelation of sizes", candidate).at_floor
 
 
+def test_on_other_stocks_too_timegan_is_told_apart_and_the_generator_less_than_rivals():
+    area = "AUC, boosting"
+    ours = of(area, card=DJIA)
+    assert ours.high < min(of(area, name, DJIA).low for name in ("bootstrap", "GARCH"))
+    assert not ours.at_floor
+    assert of(area, "TimeGAN", DJIA).low > 0.9
+
+
 def test_a_quick_card_is_named_so():
     assert not CARD["metric"].str.contains("quick").any()
     assert LONGER["metric"].str.endswith(" (quick)").all()
