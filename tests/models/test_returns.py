@@ -173,3 +173,13 @@ def test_what_cannot_be_generated_is_named(trained, options, named):
 def test_configuration_is_json(trained):
     config = json.loads(json.dumps(trained.get_config()["training"]["settings"]))
     assert config["loss"] == "wasserstein"
+
+
+def test_both_rates_reach_zero_with_the_last_step():
+    model = ReturnsGAN(4, 2)
+    model.compile(decay_steps=10)
+    for one, updates in ((model.g_optimizer, 10), (model.d_optimizer, 50)):
+        rate = one._learning_rate
+        assert float(rate(0)) == pytest.approx(returns.RATE)
+        assert float(rate(updates // 2)) == pytest.approx(returns.RATE / 2)
+        assert float(rate(updates)) == pytest.approx(0, abs=1e-9)
